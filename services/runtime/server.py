@@ -1,0 +1,133 @@
+"""One way to serve: TLS with client certificates, identity, health, reflection, limits, and an orderly end."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.runtime.auth import allowed_roles
+from services.runtime.config import ServiceSettings
+from services.runtime.database import Database
+from services.runtime.errors import DomainError
+from services.runtime.interceptors import DenialRecorder, Gate
+from services.runtime.metrics import Metrics
+from services.runtime.ticker import Ticker
+from services.runtime.tokens import TokenVerifier
+
+LIVENESS = "liveness"
+"""Health check that never looks at the database; the one of the empty name is readiness."""
+
+READINESS_EVERY_SECONDS = 1.0
+_LOG = structlog.get_logger()
+
+_OPTIONS: Sequence[tuple[str, int]] = (
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_connection_age_ms", 30 * 60_000),
+    ("grpc.max_connection_age_grace_ms", 30_000),
+    ("grpc.max_concurrent_streams", 200),
+    ("grpc.so_reuseport", 0),  # a second process on the port is a mistake here, not a replica
+)
+
+Adder = Callable[[Any, grpc.aio.Server], None]
+
+
+class ServiceServer:
+    """The gRPC server of one service.
+
+    Args:
+        services: descriptors of the services that will be added; an RPC of another is refused.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        services: Sequence[ServiceDescriptor],
+        database: Database,
+        ticker: Ticker,
+        metrics: Metrics,
+        on_denied: DenialRecorder | None = None,
+    ) -> None:
+        self._settings = settings
+        self._services = services
+        self._database = database
+        self._ticker = ticker
+        self._metrics = metrics
+        gate = Gate(
+            verifier=TokenVerifier(
+                issuer=settings.token_issuer, audience=settings.token_audience, keys=settings.token_keys
+            ),
+            roles=allowed_roles(services),
+            allowed_clients=settings.allowed_clients,
+            metrics=metrics,
+            on_denied=on_denied,
+        )
+        self._server = grpc.aio.server(
+            interceptors=[gate], options=_OPTIONS, maximum_concurrent_rpcs=settings.maximum_concurrent_rpcs
+        )
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if settings.reflection:
+            names = [*(service.full_name for service in services), health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(names, self._server)
+
+    def add(self, adder: Adder, servicer: object) -> None:
+        """Add a servicer by its generated `add_…_to_server`."""
+        adder(servicer, self._server)
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; then take no new call, end those under way, and close the database."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self._server.add_secure_port(self._settings.listen_address, self._credentials())
+        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        await self._server.start()
+        self._metrics.serve(self._settings.metrics_address)
+        self._ticker.start()
+        _LOG.info("serving", address=self._settings.listen_address)
+        watch = asyncio.create_task(self._watch_readiness())
+        await stop.wait()
+        watch.cancel()
+        await self._drain()
+
+    def _credentials(self) -> grpc.ServerCredentials:
+        settings = self._settings
+        pair = (settings.tls_private_key.read_bytes(), settings.tls_certificate.read_bytes())
+        return grpc.ssl_server_credentials(
+            [pair], root_certificates=settings.tls_authority.read_bytes(), require_client_auth=True
+        )
+
+    async def _watch_readiness(self) -> None:
+        while True:
+            serving = await self._is_ready()
+            await self._set_health(serving=serving)
+            await asyncio.sleep(READINESS_EVERY_SECONDS if serving else READINESS_EVERY_SECONDS / 4)
+
+    async def _is_ready(self) -> bool:
+        try:
+            await self._database.check()
+        except DomainError:
+            return False
+        return not self._ticker.stands_still()
+
+    async def _set_health(self, *, serving: bool) -> None:
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *(service.full_name for service in self._services)):
+            await self._health.set(name, status)
+
+    async def _drain(self) -> None:
+        _LOG.info("draining", seconds=self._settings.drain_seconds)
+        await self._set_health(serving=False)
+        await self._ticker.stop(self._settings.drain_seconds)
+        await self._server.stop(self._settings.drain_seconds)
+        await self._database.close()
+        _LOG.info("stopped")
