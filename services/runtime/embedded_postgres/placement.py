@@ -44,7 +44,7 @@ def place(data_folder: Path) -> Placement:
     """Decide where the server of `data_folder` (which exists) lives; the same answer each time.
 
     Raises:
-        EmbeddedPostgresError: the programs are not installed, or the cluster belongs to another user.
+        EmbeddedPostgresError: the programs are not installed, or the cluster is gone or belongs to another user.
     """
     programs = _installed_programs()
     caller = os.geteuid()
@@ -64,6 +64,13 @@ def place(data_folder: Path) -> Placement:
     if caller == 0 and not _reachable(programs / "postgres"):
         programs = _copied_programs(programs)
     return Placement(cluster=cluster, programs=programs, uid=uid, gid=gid)
+
+
+def remember(data_folder: Path, placement: Placement) -> None:
+    """Leave a note in `data_folder` of where its cluster is, once it is made, if it is elsewhere."""
+    pointer = data_folder / _POINTER
+    if placement.cluster.parent != data_folder and not pointer.exists():
+        write_public(pointer, f"{placement.cluster}\n".encode())
 
 
 def initdb_user(placement: Placement) -> tuple[int, int]:
@@ -114,13 +121,18 @@ def prepare_socket_folder(folder: Path, uid: int, gid: int) -> None:
 def _cluster(data_folder: Path, caller: int) -> Path:
     inside, pointer = data_folder / _CLUSTER, data_folder / _POINTER
     if pointer.exists():
-        return Path(pointer.read_text().strip())
+        cluster = Path(pointer.read_text().strip())
+        if not cluster.exists():  # an empty database in its place would look like a loss of all records
+            raise EmbeddedPostgresError(
+                f"The database {cluster}, which {pointer} names, is gone: bring it back from a backup, "
+                "or remove that file to begin with an empty one."
+            )
+        return cluster
     if caller != 0 or inside.exists() or _reachable(data_folder):
         return inside
     home = _shared_state() / _digest(data_folder)
     home.mkdir(exist_ok=True)
     home.chmod(0o755)
-    write_public(pointer, f"{home / _CLUSTER}\n".encode())
     return home / _CLUSTER
 
 

@@ -27,6 +27,7 @@ from services.runtime.embedded_postgres.placement import (
     initdb_user,
     place,
     prepare_socket_folder,
+    remember,
     socket_folder,
 )
 
@@ -103,6 +104,7 @@ class EmbeddedPostgres:
             prepare_socket_folder(self.socket_folder, placement.uid, placement.gid)
             if not placement.cluster.exists():
                 self._initialise(placement)
+            remember(self._data_folder, placement)
             self._run(placement)
         except BaseException:
             self.stop()
@@ -118,8 +120,8 @@ class EmbeddedPostgres:
                 self._process.send_signal(signal.SIGQUIT)  # ends at once; the next start recovers
                 self._process.wait(_STOP_SECONDS)
             self._process = None
-        if self._lock is not None:
             shutil.rmtree(self.socket_folder, ignore_errors=True)
+        if self._lock is not None:
             self._lock.close()
             self._lock = None
 
@@ -165,7 +167,8 @@ class EmbeddedPostgres:
         uid, gid = initdb_user(placement)
         chown_tree(workshop, uid, gid)
         command = ["initdb", f"--pgdata={cluster}", f"--pwfile={password}", *_INITDB_OPTIONS]
-        if self._launch(placement, command, uid, gid).wait() != 0:
+        self._process = self._launch(placement, command, uid, gid)
+        if self._process.wait() != 0:
             raise EmbeddedPostgresError(f"The database cannot be made. {self._end_of_log()}")
         chown_tree(cluster, placement.uid, placement.gid)
         cluster.rename(placement.cluster)

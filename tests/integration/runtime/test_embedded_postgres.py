@@ -277,6 +277,12 @@ def test_a_data_folder_closed_to_others_stays_closed(folder: Path) -> None:
             shutil.rmtree(home)
 
 
+def test_a_cluster_elsewhere_that_is_gone_is_not_replaced_by_an_empty_one(folder: Path) -> None:
+    (folder / "postgres.location").write_text(f"{folder / 'gone' / 'postgres'}\n")
+    with pytest.raises(EmbeddedPostgresError, match=r"is gone.*backup"):
+        EmbeddedPostgres(folder).start()
+
+
 def test_programs_out_of_the_servers_reach_are_copied(folder: Path, supervisor: Supervisors) -> None:
     site_packages, version = folder / "closed", f"0.0.{uuid4().int}"
     site_packages.mkdir(mode=0o700)
