@@ -25,7 +25,8 @@ _THROW_AWAY_PASSWORD = b"throw-away"
 @contextmanager
 def reachable_folder() -> Iterator[Path]:
     """A folder that the server's own user can enter when root runs the tests, which pytest's tmp_path is not."""
-    with tempfile.TemporaryDirectory(prefix="kat-test-") as name:
+    # Not TMPDIR, which may be private to the user who runs the tests.
+    with tempfile.TemporaryDirectory(prefix="kat-test-", dir="/tmp") as name:  # noqa: S108 - a fresh private folder
         folder = Path(name)
         folder.chmod(0o711)
         yield folder
