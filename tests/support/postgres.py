@@ -26,7 +26,7 @@ _THROW_AWAY_PASSWORD = b"throw-away"
 def reachable_folder() -> Iterator[Path]:
     """A folder that the server's own user can enter when root runs the tests, which pytest's tmp_path is not."""
     # Not TMPDIR, which may be private to the user who runs the tests.
-    with tempfile.TemporaryDirectory(prefix="kat-test-", dir="/tmp") as name:  # noqa: S108 - a fresh private folder
+    with tempfile.TemporaryDirectory(prefix="kat-test-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o711)
         yield folder
