@@ -126,8 +126,7 @@ def _children(data: DataFolder, addresses: Mapping[str, str], *, movable_clock: 
     children = {
         "mail_sink": Child(
             "mail_sink",
-            ["-m", "services.notifications.mail_sink", "--port", _port(addresses["mail_sink"])]
-            + ["--folder", str(private_folder(data.mail))],
+            ["-m", "services.notifications.mail_sink", "--port", _port(addresses["mail_sink"]), *_mail_folder(data)],
             {},
             data.logs / "mail_sink.log",
         )
@@ -183,6 +182,10 @@ def _own_environment(data: DataFolder, service: str, addresses: Mapping[str, str
                 "SMTP_HOST": host,
                 "SMTP_PORT": port,
             }
+
+
+def _mail_folder(data: DataFolder) -> tuple[str, str]:
+    return "--folder", str(private_folder(data.mail))
 
 
 def _port(address: str) -> str:
