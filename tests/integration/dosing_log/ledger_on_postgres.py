@@ -31,7 +31,8 @@ async def new_ledger(url: str) -> AsyncIterator[AsyncEngine]:
     async with plain.begin() as connection:
         await connection.execute(text(f"CREATE SCHEMA {schema}"))
     await plain.dispose()
-    engine = create_async_engine(url, connect_args={"server_settings": {"search_path": schema}})
+    settings = {"search_path": schema, "lock_timeout": "10s"}  # a test that would wait for ever fails instead
+    engine = create_async_engine(url, connect_args={"server_settings": settings})
     async with engine.begin() as connection:
         for statement in ledger_ddl_v1():
             await connection.execute(text(statement))

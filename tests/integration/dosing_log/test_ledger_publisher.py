@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.dosing_log.ledger.errors import VerificationError
+from services.dosing_log.ledger.merkle import CompactRange, leaf_hash
 from services.dosing_log.ledger.note import NoteSigner
 from services.dosing_log.ledger.publisher import SigningRun, sign_checkpoints
 from services.dosing_log.ledger.verify import verify_log
@@ -107,8 +108,9 @@ async def test_publishers_and_sequencers_at_once_sign_only_heads_that_verify(eng
         for _ in range(30):
             assert not (await sign(engine)).refused
 
-    async with asyncio.timeout(60):
-        await asyncio.gather(write_and_sequence(), write_and_sequence(), publish(), publish())
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        for work in (write_and_sequence(), write_and_sequence(), publish(), publish()):
+            tasks.create_task(work)
     while await sequence(engine):
         pass
     await sign(engine)
@@ -171,6 +173,24 @@ async def test_an_edit_in_the_part_that_was_signed_is_found_offline(engine):
     (note,) = await notes_of(engine, log)
     with pytest.raises(VerificationError, match="do not have the root"):
         verify_log(entries, note, NoteSigner(f"{PREFIX}/{log}", KEY).verifier.vkey)
+
+
+async def test_a_rewrite_of_signed_entries_with_all_hashes_made_to_fit_is_refused(engine):
+    log = await a_log(engine)
+    expected = await enqueue(engine, log, 20)
+    await sequence(engine)
+    await sign(engine)
+    forged = CompactRange()
+    forged.append(leaf_hash(entry) for entry in [*expected[:14], an_entry(), *expected[15:]])
+    for table in ("ledger_state", "ledger_checkpoint"):
+        statement = f"UPDATE {table} SET root = :root, edge = :edge"  # noqa: S608 - the two names above
+        await tamper(engine, statement, root=forged.root(), edge=forged.edge)
+    await enqueue(engine, log, 1)
+    await sequence(engine)
+
+    (refusal,) = (await sign(engine)).refused
+
+    assert "the checkpoint stored for size 20 is not the one that was signed" in str(refusal)
 
 
 async def test_another_key_does_not_continue_a_log(engine):

@@ -136,12 +136,13 @@ async def test_concurrent_sequencers_with_crashes_lose_nothing_and_double_nothin
             if done and not moved and await _pending(engine) == 0:
                 return
 
-    async def write_all() -> None:
-        await asyncio.gather(*(write(log) for log in logs))
+    async with asyncio.timeout(60), asyncio.TaskGroup() as sequencers:
+        for _ in range(3):
+            sequencers.create_task(run_sequencer())
+        async with asyncio.TaskGroup() as writers:
+            for log in logs:
+                writers.create_task(write(log))
         all_written.set()
-
-    async with asyncio.timeout(60):
-        await asyncio.gather(write_all(), *(run_sequencer() for _ in range(3)))
 
     for log in logs:
         await assert_log_holds(engine, log, expected[log])
