@@ -71,7 +71,7 @@ def read(paths: Sequence[Path], *, today: date | None = None) -> Roster:
 def _read_csv_rosters(files: Sequence[SourceFile], draft: Draft, log: FaultLog, today: date) -> None:
     for origin in dict.fromkeys(file.origin for file in files):
         members = {file.name.lower(): file for file in files if file.origin == origin}
-        read_csv(members, origin.name, draft, log, today)
+        read_csv(members, draft, log, today)
 
 
 def _read_bundles(files: Sequence[SourceFile], draft: Draft, log: FaultLog, today: date) -> None:

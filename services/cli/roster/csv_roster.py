@@ -71,14 +71,15 @@ class _Defaults:
     countries: dict[ExternalId, str | None] = field(default_factory=dict)
 
 
-def read_csv(files: Mapping[str, SourceFile], label: str, draft: Draft, log: FaultLog, today: date) -> None:
-    """Read the five files of one roster, keyed by name, into the draft; `label` names the folder in faults."""
+def read_csv(files: Mapping[str, SourceFile], draft: Draft, log: FaultLog, today: date) -> None:
+    """Read the five files of one roster, keyed by name, into the draft."""
+    prefix = next((file.label.removesuffix(file.name) for file in files.values()), "")
     tables: dict[str, list[Row]] = {}
     for name, columns in COLUMNS.items():
         if name in files:
             tables[name] = read_rows(files[name], columns, log, private=name == "patients.csv")
         else:
-            log.add(Fault(label, name, "the file is missing; where there is nothing to say, keep its header line"))
+            log.add(Fault(f"{prefix}{name}", "", "is missing; where there is nothing to say, keep its header line"))
     for name in sorted(files.keys() - COLUMNS.keys()):
         log.add(Fault(files[name].label, "", f"is not one of: {', '.join(COLUMNS)}"))
     defaults = _Defaults()

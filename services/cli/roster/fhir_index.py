@@ -18,7 +18,7 @@ from services.cli.roster.files import SourceFile
 ROSTER_TYPES = ("Organization", "Location", "Practitioner", "PractitionerRole", "Patient")
 """The resources that say something about a roster; all others are counted and left out."""
 
-# Synthea's hospital and practitioner bundles are batches since 3.0; collections are its files without transactions.
+# Synthea: patients as transactions, hospitals and practitioners as batches; all as collections where so configured.
 _BUNDLE_TYPES = ("transaction", "batch", "collection")
 
 
@@ -77,9 +77,9 @@ class Index:
         if name is None:
             reference.place.fault("has neither a reference nor an identifier")
         elif target is None:
-            reference.place.fault(f"points at a {kind} that none of the files holds; add the bundle that holds it")
+            reference.place.fault(f"points at no {kind} in the files; add the bundle that holds it")
         elif target.type != kind:
-            reference.place.fault(f"must point at a {kind}, not at a {target.type}")
+            reference.place.fault(f"points at a resource of type {target.type}, where {kind} is meant")
         return target if target and target.type == kind else None
 
     def _add(self, kind: str, entry: Node, node: Node) -> None:
