@@ -1,0 +1,1 @@
+"""Dosing log: supervised dose records."""
