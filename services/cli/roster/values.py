@@ -169,9 +169,9 @@ def npi(value: str) -> str:
 
 
 def protocol(value: str) -> str:
-    """A protocol code, such as iv_racemic_v1."""
+    """A protocol code, such as iv_racemic."""
     if not re.fullmatch("[a-z][a-z0-9_]{0,63}", value):
-        raise UnusableValueError("is not a protocol code; write one such as iv_racemic_v1")
+        raise UnusableValueError("is not a protocol code; write one such as iv_racemic")
     return value
 
 

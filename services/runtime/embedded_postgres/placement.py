@@ -46,7 +46,7 @@ def place(data_folder: Path) -> Placement:
     Raises:
         EmbeddedPostgresError: the programs are not installed, or the cluster is gone or belongs to another user.
     """
-    programs = _installed_programs()
+    programs = installed_programs()
     caller = os.geteuid()
     cluster = _cluster(data_folder, caller)
     if not cluster.exists():
@@ -149,7 +149,7 @@ def _reachable(path: Path) -> bool:
     return all(step.stat().st_mode & stat.S_IXOTH for step in (resolved, *resolved.parents))
 
 
-def _installed_programs() -> Path:
+def installed_programs() -> Path:
     package = importlib.util.find_spec(_PACKAGE)  # finds without importing
     if package is None or not package.submodule_search_locations:
         raise EmbeddedPostgresError(

@@ -16,7 +16,7 @@ CSV = {
     "rooms.csv": "id,clinic,name\nroom-1,mill,Room 1\n",
     "practitioners.csv": (
         "id,npi,name,credential,credential_expires,supervises,clinics,protocols\n"
-        "osei,9999900101,Dr. Amara Osei,MD,2030-06-30,3,mill,iv_racemic_v1 im_racemic_v1\n"
+        "osei,9999900101,Dr. Amara Osei,MD,2030-06-30,3,mill,iv_racemic im_racemic\n"
         "moreau,,Tessa Moreau,RN,,,mill,\n"
     ),
     "shifts.csv": (

@@ -21,7 +21,7 @@ def test_every_field_is_read(roster_of, csv_files):
     assert (room.clinic, room.name) == (CLINIC, "Room 1")
     assert doctor.external_ids[1] == ExternalId("http://hl7.org/fhir/sid/us-npi", "9999900101")
     assert (doctor.credential, doctor.credential_expires, doctor.supervision_ratio) == ("MD", date(2030, 6, 30), 3)
-    assert doctor.protocols == ("iv_racemic_v1", "im_racemic_v1")
+    assert doctor.protocols == ("iv_racemic", "im_racemic")
     assert (doctor.may_supervise, nurse.may_supervise, nurse.credential_expires) == (True, False, None)
     assert [(s.weekday, s.start, s.valid_until) for s in roster.shifts] == [
         (Weekday.MONDAY, time(8), date(2026, 6, 30)),
@@ -129,7 +129,7 @@ patients.csv:4 birth_date: the value is in the future
 patients.csv:4 given_name: has characters that are not UTF-8; save the file as 'CSV UTF-8'
 practitioners.csv:1 credential_expires: the column is missing
 practitioners.csv:2 npi: '123' is not an NPI; write its ten digits
-practitioners.csv:2 protocols: 'IV!' is not a protocol code; write one such as iv_racemic_v1
+practitioners.csv:2 protocols: 'IV!' is not a protocol code; write one such as iv_racemic
 practitioners.csv:2 supervises: 'many' is not a number of sessions; write 0 to 20
 practitioners.csv:5: has the same id as practitioners.csv:3; give each its own
 rooms.csv:1: column 4, 'colour', is not one of: id, clinic, name

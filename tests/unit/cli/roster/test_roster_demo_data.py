@@ -7,7 +7,7 @@ import services.cli
 from services.cli.roster import Weekday, read
 
 DEMO = Path(services.cli.__file__).parent / "demo_data"
-PROTOCOLS = {"iv_racemic_v1", "im_racemic_v1", "sl_lozenge_v1", "spravato_maintenance_v1"}
+PROTOCOLS = {"iv_racemic", "im_racemic", "sl_lozenge", "spravato_maintenance"}
 TODAY = date(2026, 1, 5)
 
 

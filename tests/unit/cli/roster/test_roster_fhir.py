@@ -76,7 +76,7 @@ def staff():
         "period": {"start": "2026-01-01"},
         "practitioner": by_identifier(NPI, "9999900201"),
         "organization": by_identifier(SYNTHEA, "org-1"),
-        "specialty": [{"coding": [{"system": f"{KAT}/CodeSystem/protocol", "code": "iv_racemic_v1"}]}],
+        "specialty": [{"coding": [{"system": f"{KAT}/CodeSystem/protocol", "code": "iv_racemic"}]}],
         "location": [by_identifier(SYNTHEA, "loc-1")],
         "availableTime": [
             {"daysOfWeek": ["mon", "wed"], "availableStartTime": "08:00:00", "availableEndTime": "18:00:00"}
@@ -142,7 +142,7 @@ def test_references_hold_across_bundles(roster_of):
         "MD",
         date(2030, 12, 31),
     )
-    assert (doctor.supervision_ratio, doctor.protocols, doctor.clinics) == (2, ("iv_racemic_v1",), (clinic,))
+    assert (doctor.supervision_ratio, doctor.protocols, doctor.clinics) == (2, ("iv_racemic",), (clinic,))
     assert [(s.weekday, s.start, s.end, s.valid_from) for s in roster.shifts] == [
         (Weekday.MONDAY, time(8), time(18), date(2026, 1, 1)),
         (Weekday.WEDNESDAY, time(8), time(18), date(2026, 1, 1)),

@@ -1,0 +1,1 @@
+"""`kat demo`: one clinic day, told through public RPCs alone, on a clock that the demo moves."""
