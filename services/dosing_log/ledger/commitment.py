@@ -32,10 +32,11 @@ def canonical_record(record: Mapping[str, RecordValue]) -> bytes:
     Raises:
         RecordError: naming the path of every value that has no exact canonical form.
     """
-    faults = list(_faults(record, "record"))
+    members = dict(record)
+    faults = list(_faults(members, "record"))
     if faults:
         raise RecordError("record cannot be made canonical: " + "; ".join(faults))
-    return rfc8785.dumps(dict(record))
+    return rfc8785.dumps(members)
 
 
 def new_salt() -> bytes:
