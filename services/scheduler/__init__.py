@@ -1,0 +1,17 @@
+"""The scheduler: courses of a few sessions, each in a room, each supervised, weekly or sparser.
+
+What it promises, each held by the database under any concurrency, not by this code alone:
+
+1. Cadence. Two live sessions of a patient are never closer than their protocol's interval, counted in clinic-local
+   dates, and no protocol has one under 7 days; across all clinics, courses and protocols of the organization.
+2. Room. A room never holds two sessions at once, turnover included.
+3. Supervision. Every minute from arrival to discharge has one supervising clinician who was on shift at that clinic
+   and credentialed for the protocol when it was booked, and nobody supervises more sessions at once than their ratio.
+4. Course cap. A course never holds more live sessions than its protocol allows.
+5. Patient. A patient is never in two sessions at once.
+6. Dose anchor. Once a dose was given, the next interval counts from it: nothing is booked before, and live sessions
+   that now stand too early are flagged and cannot be checked in.
+
+A live session is one that is not cancelled; a cancelled one frees everything that it held. A booking that breaks a
+promise is refused with every blocker at once. A fact that another service reports is never refused.
+"""

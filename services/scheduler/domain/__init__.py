@@ -1,0 +1,1 @@
+"""Values and rules of scheduling: plain Python without input or output."""

@@ -1,0 +1,140 @@
+"""What stands in the way of a booking: every blocker at once, from one look at what is already scheduled."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from services.scheduler.domain.blockers import Blocker, BlockerCode
+from services.scheduler.domain.cadence import Commitment, earliest_date, too_close
+from services.scheduler.domain.course import Course, CourseState, treatment_blockers
+from services.scheduler.domain.interval import Interval
+from services.scheduler.domain.lanes import Occupied, Placement, place
+from services.scheduler.domain.session import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisor:
+    """A clinician who is on shift for the whole session and credentialed, and what they supervise around that time."""
+
+    practitioner_id: UUID
+    ratio: int
+    occupied: tuple[Occupied, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Who supervises a session, and in which lane."""
+
+    practitioner_id: UUID
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What is scheduled around a planned session, which itself is left out when it is being moved.
+
+    Attributes:
+        commitments: the patient's live sessions and doses given, near enough to matter.
+        patient_sessions: live sessions of the patient that overlap it.
+        room_sessions: live sessions that overlap it in the room, turnover included.
+        opening: the clinic's opening hours on its date; none where it is closed.
+        supervisors: all who may supervise the whole of it, whether or not they are at their ratio.
+    """
+
+    commitments: tuple[Commitment, ...]
+    patient_sessions: tuple[UUID, ...]
+    room_sessions: tuple[UUID, ...]
+    opening: tuple[Interval, ...]
+    supervisors: tuple[Supervisor, ...]
+
+
+def course_blockers(course: Course, further_sessions: int) -> list[Blocker]:
+    """Return what keeps a course from holding so many further sessions, whenever they are."""
+    blockers = []
+    if course.state is not CourseState.ACTIVE:
+        text = f"the course is {course.state}; have its screening accepted, or enrol the patient again"
+        blockers.append(Blocker(BlockerCode.COURSE_NOT_ACTIVE, text))
+    if course.session_count + further_sessions > course.session_cap:
+        text = f"the course holds {course.session_count} live sessions of at most {course.session_cap}"
+        blockers.append(Blocker(BlockerCode.COURSE_CAP, text))
+    return blockers
+
+
+def date_blockers(course: Course, plan: Plan, commitments: Sequence[Commitment]) -> list[Blocker]:
+    """Return what keeps the patient from being treated on the plan's date, at whatever time."""
+    blockers = treatment_blockers(course.screening, plan.local_date)
+    if conflicts := too_close(plan.local_date, course.interval_days, commitments):
+        earliest = earliest_date(plan.local_date, course.interval_days, commitments)
+        text = (
+            f"{plan.local_date} is closer than {course.interval_days} days to another session or dose of the patient; "
+            f"the earliest date is {earliest}"
+        )
+        sessions = tuple(dict.fromkeys(held.session_id for held in conflicts))
+        blockers.append(Blocker(BlockerCode.CADENCE, text, sessions, earliest))
+    return blockers
+
+
+def time_blockers(
+    plan: Plan, around: Surroundings, *, now: datetime, wanted_supervisor: UUID | None = None
+) -> list[Blocker]:
+    """Return what keeps the session from standing at that time in that room."""
+    return [*_hours(plan, around, now), *_busy(around), *_supervision(plan, around, wanted_supervisor)]
+
+
+def assign(plan: Plan, around: Surroundings, wanted_supervisor: UUID | None = None) -> Assignment | None:
+    """Choose who supervises: the wanted one, otherwise the one with the fewest sessions around that time."""
+    candidates = sorted(
+        _candidates(around, wanted_supervisor), key=lambda one: (len(one.occupied), one.practitioner_id)
+    )
+    for candidate in candidates:
+        placement = place(plan.interval, candidate.occupied, candidate.ratio)
+        if placement is not None:
+            return Assignment(candidate.practitioner_id, placement)
+    return None
+
+
+def per_date(blockers: Iterable[Blocker], plan: Plan) -> list[Blocker]:
+    """Name the date in each description, for blockers of several dates listed together."""
+    return [replace(blocker, description=f"{plan.local_date}: {blocker.description}") for blocker in blockers]
+
+
+def _hours(plan: Plan, around: Surroundings, now: datetime) -> Iterable[Blocker]:
+    if plan.start_time <= now:
+        yield Blocker(BlockerCode.PAST, "that time is past; choose a later one")
+    if not around.opening:
+        yield Blocker(BlockerCode.CLINIC_CLOSED, f"the clinic is closed on {plan.local_date}; choose another date")
+    elif not any(hours.contains(plan.interval) for hours in around.opening):
+        minutes = int((plan.end_time - plan.start_time).total_seconds() // 60)
+        text = f"the session takes {minutes} minutes, which must lie within the clinic's opening hours of one day"
+        yield Blocker(BlockerCode.OUTSIDE_HOURS, text)
+
+
+def _busy(around: Surroundings) -> Iterable[Blocker]:
+    if around.patient_sessions:
+        text = "the patient is in another session at that time"
+        yield Blocker(BlockerCode.PATIENT_BUSY, text, around.patient_sessions)
+    if around.room_sessions:
+        text = "the room holds another session at that time, turnover included; choose another room or time"
+        yield Blocker(BlockerCode.ROOM_BUSY, text, around.room_sessions)
+
+
+def _supervision(plan: Plan, around: Surroundings, wanted: UUID | None) -> Iterable[Blocker]:
+    candidates = _candidates(around, wanted)
+    if not candidates:
+        whom = "the supervisor is not" if wanted else "nobody is"
+        text = f"{whom} on shift from arrival to discharge with a valid credential for the protocol"
+        yield Blocker(BlockerCode.NO_SUPERVISOR, text)
+    elif assign(plan, around, wanted) is None:
+        sessions = {
+            held.session_id: None
+            for candidate in candidates
+            for held in candidate.occupied
+            if held.interval.overlaps(plan.interval)
+        }
+        text = "all who may supervise are at their ratio at that time; choose another time"
+        yield Blocker(BlockerCode.SUPERVISION_RATIO, text, tuple(sessions))
+
+
+def _candidates(around: Surroundings, wanted: UUID | None) -> list[Supervisor]:
+    return [one for one in around.supervisors if wanted in (None, one.practitioner_id)]

@@ -1,0 +1,109 @@
+"""Sessions and the states that they go through."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from services.scheduler.domain.interval import Interval
+from services.scheduler.domain.protocol import Phases
+
+
+class SessionState(StrEnum):
+    """booked → checked_in → in_progress → fulfilled; booked → cancelled. FHIR R4 Appointment.status in the contract."""
+
+    BOOKED = "booked"
+    CHECKED_IN = "checked_in"
+    IN_PROGRESS = "in_progress"
+    FULFILLED = "fulfilled"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervision:
+    """Who supervises from when until when. `subject` is the `sub` of their token, where known."""
+
+    practitioner_id: UUID
+    interval: Interval
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """When a session's phases are, in UTC, and on which date on the clinic's clock."""
+
+    local_date: date
+    start_time: datetime
+    dose_time: datetime
+    end_time: datetime
+    release_time: datetime
+
+    @property
+    def interval(self) -> Interval:
+        """From arrival to discharge: the patient's and the supervisor's time."""
+        return Interval(self.start_time, self.end_time)
+
+    @property
+    def room_interval(self) -> Interval:
+        """From arrival until the room is free again."""
+        return Interval(self.start_time, self.release_time)
+
+
+def plan(arrival: datetime, phases: Phases, zone: ZoneInfo) -> Plan:
+    """Lay out a session's phases from the patient's arrival."""
+    dose_time = arrival + phases.preparation
+    end_time = dose_time + phases.observation
+    return Plan(
+        local_date=arrival.astimezone(zone).date(),
+        start_time=arrival,
+        dose_time=dose_time,
+        end_time=end_time,
+        release_time=end_time + phases.turnover,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One session of treatment.
+
+    Attributes:
+        time_zone: IANA zone of the clinic.
+        ordinal: place in the course by date, from 1, among its live sessions.
+        review_after: sessions of the course after which a review is due.
+        revision: rises with every move and with cancellation.
+        version: rises with every change.
+        too_early: a dose given before leaves less than the interval; the session has to be moved.
+        update_time: when a caller or an event last changed it.
+    """
+
+    session_id: UUID
+    patient_id: UUID
+    course_id: UUID
+    protocol_id: UUID
+    clinic_id: UUID
+    room_id: UUID
+    time_zone: str
+    plan: Plan
+    supervisions: tuple[Supervision, ...]
+    ordinal: int
+    review_after: int
+    state: SessionState
+    revision: int
+    version: int
+    too_early: bool
+    confirm_time: datetime | None
+    check_in_time: datetime | None
+    cancel_reason: str
+    create_time: datetime
+    update_time: datetime
+
+    @property
+    def tentative(self) -> bool:
+        """Whether it stands past the review point. Reviews are not recorded yet, so past it every session is."""
+        return self.state is SessionState.BOOKED and self.ordinal > self.review_after
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The clinic's zone."""
+        return ZoneInfo(self.time_zone)

@@ -1,0 +1,65 @@
+"""Free places in time, as they are looked for and as they are found."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+
+from services.scheduler.domain.blockers import BlockerCode
+from services.scheduler.domain.interval import Interval
+
+GRID = timedelta(minutes=15)
+"""Slots start on quarters of an hour, on the clinic's clock as in UTC: every zone's offset is a multiple of one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotSearch:
+    """What kind of time is looked for.
+
+    Attributes:
+        dates: the clinic-local dates to look at.
+        attendance: from arrival to discharge.
+        turnover: from discharge until the room is free again.
+        earliest_time: not before, on the clinic's clock.
+        latest_time: starting not after, on the clinic's clock.
+        after: starting only after this instant.
+    """
+
+    protocol_code: str
+    clinic_ids: tuple[UUID, ...]
+    dates: tuple[date, ...]
+    attendance: timedelta
+    turnover: timedelta
+    after: datetime
+    earliest_time: time | None = None
+    latest_time: time | None = None
+    preferred_supervisor: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A place in time that can be booked as it stands. `preferred` says that the preferred supervisor is free."""
+
+    clinic_id: UUID
+    room_id: UUID
+    supervisor_id: UUID
+    time_zone: str
+    interval: Interval
+    preferred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SlotPosition:
+    """Where a page of slots ended: slots are ranked by preferred supervisor, then start, then clinic."""
+
+    preferred: bool
+    start_time: datetime
+    clinic_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DateWithoutSlot:
+    """A clinic-local date without a slot, and why."""
+
+    clinic_id: UUID
+    date: date
+    codes: tuple[BlockerCode, ...]
