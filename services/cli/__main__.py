@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli.commands import call, run, token
+from services.cli.commands import call, demo, doctor, import_roster, run, token
 
 app = typer.Typer(
     name="kat",
@@ -16,6 +16,9 @@ app.command()(run.migrate)
 app.command("check-config")(run.check_config)
 app.command()(token.token)
 app.command()(call.call)
+app.command("import")(import_roster.import_)
+app.command()(doctor.doctor)
+app.command()(demo.demo)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""Checking an organization's ledger from the outside: an own reading of the published formats, sharing no code with the log.
+"""Checking an organization's ledger from the outside, sharing no code with the log.
 
-RFC 6962 tree, C2SP signed note and checkpoint, and the opening of commitments as docs/ledger.md describes them.
+An own reading of the published formats: RFC 6962 tree, C2SP signed note and checkpoint, opened commitments.
 """
 
 import base64

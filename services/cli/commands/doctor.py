@@ -85,10 +85,8 @@ async def _services(data: DataFolder) -> AsyncIterator[Finding]:
     async with channels(data) as opened:
         for name, channel in opened.items():
             well = await is_serving(channel)
-            state = (
-                "serves at" if well else f"does not serve; read {data.logs / f'{name}.log'} or start `kat up`; was at"
-            )
-            yield Finding(name, well=well, text=f"{state} {addresses[name]}")
+            text = "serves" if well else f"does not serve; start `kat up`, or read {data.logs / f'{name}.log'};"
+            yield Finding(name, well=well, text=f"{text} at {addresses[name]}")
     if data.clock_offset.exists():
         text = "moved, for a demonstration: not for real patients; use another data folder"
         yield Finding("clock", well=False, text=text)

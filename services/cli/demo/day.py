@@ -1,0 +1,64 @@
+"""The whole day, in its order."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from services.cli.demo import afterwards, booking, cast, treatment
+from services.cli.demo.account import Account
+from services.cli.demo.stage import Stage
+
+# When the reminders of the shipped templates are due, and a little later, as a duration before the session.
+REMINDERS = (timedelta(days=7), timedelta(hours=48), timedelta(hours=24), timedelta(hours=2))
+
+
+async def run_day(stage: Stage) -> Account:
+    """Run one clinic day and tell it.
+
+    Raises:
+        DemoError, NotRefusedError, LedgerFaultError: the day did not go as it must.
+        grpc.aio.AioRpcError: something was refused that should not have been.
+    """
+    account = Account(ZoneInfo("UTC"))
+    account.chapter("The clinics")
+    people = await cast.gather(stage, account)
+    account.zone = zone = ZoneInfo(people.clinic.time_zone)
+    patient, other_patient = await cast.new_patients(stage, people, 2)
+    account.names["patient"] = patient.name
+
+    account.chapter("Plan")
+    first = booking.first_session_date(stage.now(), zone)
+    _move_to_local(stage, first - timedelta(days=9), time(9, 30), zone)
+    mails_before = len(stage.mails())
+    course = await booking.enroll(stage, account, people, patient, "patient")
+    series = await booking.book_series(stage, account, people, course, first)
+    session = await booking.confirm(stage, account, people, series[0])
+    afterwards.tell_mails(account, stage, await stage.mails_after(mails_before, 1))
+    await booking.refuse_six_days(stage, account, people, course, series[-1])
+    other_course = await booking.enroll(stage, account, people, other_patient, "another patient")
+    await booking.refuse_second_in_room(stage, account, people, other_course, session)
+
+    account.chapter("Tell")
+    start = session.interval.start_time.ToDatetime(tzinfo=UTC)
+    for before in REMINDERS:
+        count = len(stage.mails())
+        stage.move_to(max(stage.now(), start - before + timedelta(minutes=1)))
+        afterwards.tell_mails(account, stage, await stage.mails_after(count, 1))
+    afterwards.show_mail(account, stage.mails()[-1])
+
+    account.chapter("Give")
+    count = len(stage.mails())
+    treated = await treatment.treat(stage, account, people, course, session)
+
+    account.chapter("Afterwards")
+    aftercare = await stage.mails_after(count, 1)
+    afterwards.tell_mails(account, stage, aftercare)
+    afterwards.show_mail(account, aftercare[-1])
+    await afterwards.amend(stage, account, people, treated)
+    await afterwards.check_audit_trail(stage, account, people, treated)
+    await afterwards.tell_stock_and_access(stage, account, people, treated, patient)
+    account.table("Names, to look things up by", ["what", "name"], [[key, name] for key, name in account.names.items()])
+    return account
+
+
+def _move_to_local(stage: Stage, day: date, at: time, zone: ZoneInfo) -> None:
+    stage.move_to(datetime.combine(day, at, tzinfo=zone).astimezone(UTC))
