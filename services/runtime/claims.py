@@ -55,9 +55,11 @@ class ClaimQueue:
         )
         if only is not None:
             chosen = chosen.where(only)
+        # A CTE that locks is computed once; as a plain subquery some plans run it for each row and exceed the limit.
+        once = chosen.cte("chosen")
         taken = (
             update(self._table)
-            .where(tuple_(*keys).in_(chosen))
+            .where(tuple_(*keys).in_(select(once)))
             .values(
                 lease_until=func.clock_timestamp() + self._lease,
                 fence=text("nextval('claim_fence')"),
