@@ -1,0 +1,1 @@
+"""The rules of telling patients: plain values and functions, without input or output."""
