@@ -1,7 +1,8 @@
 """Calling another service: TLS with our certificate, our token, a deadline on every call, retries where safe."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import grpc
 
 from kat.events.v1.events_pb2 import DeliverRequest, DeliverResponse
 from kat.events.v1.events_pb2_grpc import EventSinkStub
+from services.runtime.config import ServiceSettings
 
 DELIVER_SECONDS = 8.0
 
@@ -78,6 +80,20 @@ class TokenFile:
 def bearer(token: str) -> tuple[tuple[str, str], ...]:
     """Return the metadata that carries a token."""
     return (("authorization", f"Bearer {token}"),)
+
+
+@asynccontextmanager
+async def event_sinks(
+    settings: ServiceSettings, addresses: Mapping[str, str]
+) -> AsyncIterator[dict[str, "EventSinkClient"]]:
+    """Open a channel to each consumer of a service's events, as that service."""
+    identity = ClientIdentity(settings.tls_certificate, settings.tls_private_key, settings.tls_authority)
+    token = TokenFile(settings.service_token_file)
+    async with AsyncExitStack() as stack:
+        yield {
+            consumer: EventSinkClient(await stack.enter_async_context(identity.channel(address)), token)
+            for consumer, address in addresses.items()
+        }
 
 
 class EventSinkClient:

@@ -1,0 +1,56 @@
+"""The scheduler's program: everything it is made of, from top to bottom."""
+
+from kat.events.v1 import events_pb2, events_pb2_grpc
+from kat.scheduler.v1 import course_pb2, course_pb2_grpc, roster_pb2, roster_pb2_grpc, session_pb2, session_pb2_grpc
+from services.runtime.channel import event_sinks
+from services.runtime.database import Database
+from services.runtime.entry import start
+from services.runtime.events.inbox import EventSink
+from services.runtime.events.outbox import Outbox
+from services.runtime.events.relay import Relay
+from services.runtime.metrics import Metrics
+from services.runtime.server import ServiceServer
+from services.runtime.ticker import Ticker
+from services.runtime.writes import Writer
+from services.scheduler.config import SchedulerSettings
+from services.scheduler.servicers.course import CourseServicer
+from services.scheduler.servicers.events import event_handlers
+from services.scheduler.servicers.protocol import ProtocolServicer
+from services.scheduler.servicers.roster import RosterServicer
+from services.scheduler.servicers.session import SessionServicer
+from services.scheduler.storage.tables import RUNTIME_TABLES
+
+SERVICES = (
+    *roster_pb2.DESCRIPTOR.services_by_name.values(),
+    *course_pb2.DESCRIPTOR.services_by_name.values(),
+    *session_pb2.DESCRIPTOR.services_by_name.values(),
+    *events_pb2.DESCRIPTOR.services_by_name.values(),
+)
+
+
+async def serve(settings: SchedulerSettings) -> None:
+    """Serve until told to end."""
+    clock = settings.clock()
+    database = Database(settings.database(), pool_size=settings.database_pool_size, application_name="kat_scheduler")
+    metrics = Metrics()
+    ticker = Ticker(metrics)
+    outbox = Outbox(RUNTIME_TABLES, producer="scheduler", consumers=("dosing_log", "notifications"), clock=clock)
+    writer = Writer(database, RUNTIME_TABLES)
+
+    server = ServiceServer(settings, services=SERVICES, database=database, ticker=ticker, metrics=metrics)
+    server.add(roster_pb2_grpc.add_RosterServiceServicer_to_server, RosterServicer(database, writer, outbox, clock))
+    server.add(course_pb2_grpc.add_ProtocolServiceServicer_to_server, ProtocolServicer(database, writer, outbox, clock))
+    server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, CourseServicer(database, writer, outbox, clock))
+    server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, SessionServicer(database, writer, outbox, clock))
+    server.add(
+        events_pb2_grpc.add_EventSinkServicer_to_server,
+        EventSink(database, RUNTIME_TABLES, event_handlers(outbox, clock)),
+    )
+    consumers = {"dosing_log": settings.dosing_log_address, "notifications": settings.notifications_address}
+    async with event_sinks(settings, consumers) as sinks:
+        ticker.every(settings.relay_seconds, "relay", Relay(database, RUNTIME_TABLES, sinks).run_once)
+        await server.run()
+
+
+if __name__ == "__main__":
+    start("scheduler", SchedulerSettings, serve)
