@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import grpc
 import structlog
@@ -24,6 +24,9 @@ from services.runtime.tokens import TokenVerifier
 Handler = Callable[[Any, Any], Awaitable[Any]]
 DenialRecorder = Callable[[Caller, str, str], Awaitable[None]]
 Context = grpc.aio.ServicerContext[Any, Any]
+# Strings: the class is generic in its stubs alone.
+MethodHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+FoundHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
 # Probes ask before they can have a token; the answer says nothing but whether the service serves.
 _WITHOUT_TOKEN = ("/grpc.health.v1.Health/",)
@@ -60,9 +63,9 @@ class Gate(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[FoundHandler]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> FoundHandler:
         """Wrap the handler of a call."""
         method = str(handler_call_details.method)
         found = await continuation(handler_call_details)
@@ -70,7 +73,7 @@ class Gate(grpc.aio.ServerInterceptor):
             return found
         return self._wrapped(found, method)
 
-    def _wrapped(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
+    def _wrapped(self, handler: Any, method: str) -> MethodHandler:
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
                 self._unary(handler.unary_unary, method), handler.request_deserializer, handler.response_serializer
