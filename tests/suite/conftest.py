@@ -1,5 +1,6 @@
 """The whole suite as real processes, as `kat up` starts them, on a data folder of its own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from services.cli.clients import channels
 from services.cli.data_folder import DataFolder
+from services.cli.demo.account import Account
+from services.cli.demo.day import run_day
 from services.cli.demo.stage import Stage
 from tests.support.postgres import reachable_folder
 from tests.support.suite import SuiteProcess
@@ -26,6 +29,17 @@ def suite() -> Iterator[SuiteProcess]:
 async def stage(suite: SuiteProcess) -> AsyncIterator[Stage]:
     async with channels(suite.data) as opened:
         yield Stage(suite.data, opened)
+
+
+@pytest.fixture(scope="session")
+def day(suite: SuiteProcess) -> Account:
+    """The account of one whole clinic day, run without trouble."""
+
+    async def run() -> Account:
+        async with channels(suite.data) as opened:
+            return await run_day(Stage(suite.data, opened))
+
+    return asyncio.run(run())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

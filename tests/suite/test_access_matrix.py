@@ -15,6 +15,7 @@ from kat.events.v1 import events_pb2
 from kat.notifications.v1 import notifications_pb2
 from kat.scheduler.v1 import course_pb2, roster_pb2, session_pb2
 from services.cli.clients import issue_token
+from services.cli.demo.account import Account
 from services.cli.demo.stage import Stage
 from services.runtime.channel import ClientIdentity, bearer
 from services.runtime.clock import SystemClock
@@ -187,3 +188,59 @@ async def test_another_organization_sees_nothing(
     items = [value for field, value in answer.ListFields() if field.is_repeated]
     # Their own look may itself be the first access record of that organization.
     assert all(not item or method.name == "ListAccessRecords" for item in itertools.chain(items))
+
+
+async def test_another_organization_finds_nothing_by_name(suite: SuiteProcess, stage: Stage, day: Account) -> None:
+    """Whoever knows a name of another organization's is told that it does not exist."""
+    found = await _names_of_every_kind(stage, day)
+    refused = set()
+    for service, method in METHODS:
+        collection = GETTERS.get(method.name)
+        if collection is None:
+            continue
+        request: Any = GetMessageClass(method.input_type)(name=found[collection])
+        if "purpose" in method.input_type.fields_by_name:
+            request.purpose = dosing_log_pb2.ACCESS_PURPOSE_AUDIT
+        for role in _allowed(method):
+            ours = issue_token(suite.data, subject="ours", roles=[role], name="ours")
+            theirs = issue_token(suite.data, subject="theirs", roles=[role], name="theirs", organization=new_id())
+            await _call(stage.channels[service], method)(request, timeout=10, metadata=bearer(ours))
+            with pytest.raises(grpc.aio.AioRpcError) as refusal:
+                await _call(stage.channels[service], method)(request, timeout=10, metadata=bearer(theirs))
+            assert refusal.value.code() is grpc.StatusCode.NOT_FOUND
+        refused.add(method.name)
+    assert refused == set(GETTERS)
+
+
+GETTERS = {
+    "GetClinic": "clinics",
+    "GetRoom": "rooms",
+    "GetPractitioner": "practitioners",
+    "GetPatient": "patients",
+    "GetProtocol": "protocols",
+    "GetCourse": "courses",
+    "GetSession": "sessions",
+    "GetLot": "lots",
+    "GetRecord": "records",
+    "GetRecipient": "recipients",
+    "GetNotification": "notifications",
+}
+
+
+async def _names_of_every_kind(stage: Stage, day: Account) -> dict[str, str]:
+    names = {name.partition("/")[0]: name for name in day.names.values()}
+    reader = stage.person("reader", "Reader", "clinic_system", "supervisor")
+    session = await stage.call(stage.sessions.GetSession, session_pb2.GetSessionRequest(name=names["sessions"]), reader)
+    notifications = await stage.call(
+        stage.notifications.ListNotifications,
+        notifications_pb2.ListNotificationsRequest(patient=names["patients"]),
+        reader,
+    )
+    return names | {
+        "clinics": session.clinic,
+        "rooms": session.room,
+        "practitioners": session.supervisions[0].practitioner,
+        "protocols": session.protocol,
+        "recipients": names["patients"].replace("patients/", "recipients/"),
+        "notifications": notifications.notifications[0].name,
+    }

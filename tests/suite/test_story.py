@@ -9,6 +9,7 @@ from kat.dosing_log.v1 import dosing_log_pb2
 from kat.notifications.v1 import notifications_pb2
 from kat.scheduler.v1 import session_pb2
 from services.cli.data_folder import SERVICES
+from services.cli.demo.account import Account
 from services.cli.demo.day import run_day
 from services.cli.demo.stage import Person, Stage
 from tests.support.suite import SuiteProcess
@@ -16,9 +17,9 @@ from tests.support.suite import SuiteProcess
 SEED = 20261124
 
 
-async def test_a_day_without_trouble(stage: Stage) -> None:
-    account = await run_day(stage)
-    assert account.steps > 25
+async def test_a_day_without_trouble(stage: Stage, day: Account) -> None:
+    assert day.steps > 25
+    await _nothing_lost_nothing_doubled(stage, day.names)
 
 
 async def test_a_day_with_services_killed_again_and_again(suite: SuiteProcess, stage: Stage) -> None:
