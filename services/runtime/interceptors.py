@@ -1,8 +1,10 @@
 """What happens around every RPC: deadline, identity, errors, log line, metrics. One interceptor, in that order."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, cast
+from uuid import UUID
 
 import grpc
 import structlog
@@ -31,6 +33,7 @@ FoundHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 # Probes ask before they can have a token; the answer says nothing but whether the service serves.
 _WITHOUT_TOKEN = ("/grpc.health.v1.Health/",)
 _ANY_ROLE = ("/grpc.reflection.",)
+_CANCELLED = 1
 _CERTIFICATE_PREFIX = "spiffe://kat/"
 _LOG = structlog.get_logger()
 
@@ -95,10 +98,13 @@ class Gate(grpc.aio.ServerInterceptor):
                 caller = await self._admit(method, context)
                 with calling_as(caller):
                     return await behaviour(request, context)
+            except asyncio.CancelledError:  # the caller hung up or its deadline passed
+                status = Status(code=_CANCELLED)
+                raise
             except Exception as error:  # noqa: BLE001 - whatever it is, only a status may leave
                 status = _status_of(error, method)
             finally:
-                self._account(method, caller, status, started, str(getattr(request, "request_id", "")))
+                self._account(method, caller, status, started, _request_id(request))
             return await _abort(context, status)
 
         return call
@@ -113,6 +119,9 @@ class Gate(grpc.aio.ServerInterceptor):
                 with calling_as(caller):
                     async for message in behaviour(request, context):
                         yield message
+            except asyncio.CancelledError:
+                status = Status(code=_CANCELLED)
+                raise
             except Exception as error:  # noqa: BLE001 - whatever it is, only a status may leave
                 status = _status_of(error, method)
             finally:
@@ -154,7 +163,7 @@ class Gate(grpc.aio.ServerInterceptor):
             caller=caller.actor.subject if caller else "",
             code=code,
             milliseconds=round(seconds * 1000, 1),
-            request_id=request_id[:36],
+            request_id=request_id,
         )
 
 
@@ -163,6 +172,14 @@ def certificate_name(context: Context) -> str:
     names = context.auth_context().get("x509_subject_alternative_name", ())
     uris = [name.decode() for name in cast("tuple[bytes, ...]", names)]
     return next((uri.removeprefix(_CERTIFICATE_PREFIX) for uri in uris if uri.startswith(_CERTIFICATE_PREFIX)), "")
+
+
+def _request_id(request: object) -> str:
+    """Return the request id for the log, or "" where it is no uuid: what else a client writes there may be a name."""
+    try:
+        return str(UUID(getattr(request, "request_id", "")))
+    except ValueError:
+        return ""
 
 
 def _token(context: Context) -> str:

@@ -90,6 +90,7 @@ class ServiceServer:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         self._server.add_secure_port(self._settings.listen_address, self._credentials())
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        await self._set_health(serving=False)  # until the database has answered
         await self._server.start()
         self._metrics.serve(self._settings.metrics_address)
         self._ticker.start()

@@ -1,6 +1,7 @@
 """Errors as they leave in a gRPC status, with google.rpc details, and as a client reads them back."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -18,12 +19,17 @@ from services.runtime.errors import (
 DOMAIN = "kat"
 DETAILS_KEY = "grpc-status-details-bin"
 GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
-MAXIMUM_DETAILS = 100  # trailing metadata is limited to some kilobytes
+# A client takes 8 KiB of trailing metadata by default. The message goes out twice, once percent-encoded (three bytes
+# for one at worst), and the details in base64.
+MAXIMUM_MESSAGE_BYTES = 600
+MAXIMUM_DETAIL_BYTES = 3_500
+Violation = TypeVar("Violation", bound=Message)
 
 
 def status_message(error: DomainError) -> status_pb2.Status:
-    """Return the google.rpc.Status of an error: code, message, ErrorInfo and every violation or blocker."""
-    status = status_pb2.Status(code=int(status_of(error)), message=error.message[:1_000])
+    """Return the google.rpc.Status of an error: code, message, ErrorInfo and violations or blockers, as many as fit."""
+    message = error.message.encode()[:MAXIMUM_MESSAGE_BYTES].decode(errors="ignore")
+    status = status_pb2.Status(code=int(status_of(error)), message=message)
     for detail in _details(error):
         status.details.add().Pack(detail)
     return status
@@ -41,25 +47,27 @@ def _details(error: DomainError) -> Iterator[Message]:
     yield error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=dict(error.metadata))
     match error:
         case InvalidArgumentError():
-            yield error_details_pb2.BadRequest(
-                field_violations=[
-                    error_details_pb2.BadRequest.FieldViolation(field=violation.path, description=violation.description)
-                    for violation in error.violations[:MAXIMUM_DETAILS]
-                ]
-            )
+            field = error_details_pb2.BadRequest.FieldViolation
+            faults = [field(field=found.path, description=found.description) for found in error.violations]
+            yield error_details_pb2.BadRequest(field_violations=_fitting(faults, field))
         case FailedPreconditionError() if error.blockers:
-            yield error_details_pb2.PreconditionFailure(
-                violations=[
-                    error_details_pb2.PreconditionFailure.Violation(
-                        type=blocker.code, subject=blocker.subject, description=blocker.description
-                    )
-                    for blocker in error.blockers[:MAXIMUM_DETAILS]
-                ]
-            )
+            rule = error_details_pb2.PreconditionFailure.Violation
+            broken = [rule(type=b.code, subject=b.subject, description=b.description) for b in error.blockers]
+            yield error_details_pb2.PreconditionFailure(violations=_fitting(broken, rule))
         case ResourceExhaustedError():
             info = error_details_pb2.RetryInfo()
             info.retry_delay.FromTimedelta(error.retry_after)
             yield info
+
+
+def _fitting(violations: Sequence[Violation], kind: Callable[..., Violation]) -> list[Violation]:
+    """Return the violations; where they are too many for a client, the first ones and how many more there are."""
+    size = 0
+    for count, violation in enumerate(violations):
+        size += violation.ByteSize() + 4
+        if size > MAXIMUM_DETAIL_BYTES:
+            return [*violations[:count], kind(description=f"and {len(violations) - count} more")]
+    return list(violations)
 
 
 def status_from(error: grpc.aio.AioRpcError) -> status_pb2.Status:

@@ -313,7 +313,7 @@ async def test_many_writers_and_relays_with_faults_lose_nothing_and_double_nothi
 
     async def write(seed: int) -> None:
         nonlocal aborted
-        chance = random.Random(seed)
+        chance = random.Random(seed)  # noqa: S311 - a seed, not a secret
         for _ in range(25):
             # In one order, so that a deadlock could only be with a relay.
             chosen = sorted(chance.sample(aggregates, chance.randint(1, 4)))
@@ -323,7 +323,7 @@ async def test_many_writers_and_relays_with_faults_lose_nothing_and_double_nothi
                 aborted += 1
 
     async def send(seed: int) -> LocalSink:
-        chance = random.Random(seed)
+        chance = random.Random(seed)  # noqa: S311 - a seed, not a secret
         faults = [consumer_away, reply_lost, no_fault, no_fault, relay_killed_before, relay_killed_after]
         sink = LocalSink(system.consumer)
         relay = system.relay(sink)
