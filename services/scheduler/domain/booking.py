@@ -1,8 +1,8 @@
 """What stands in the way of a booking: every blocker at once, from one look at what is already scheduled."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from uuid import UUID
 
 from services.scheduler.domain.blockers import Blocker, BlockerCode
@@ -35,15 +35,13 @@ class Surroundings:
     """What is scheduled around a planned session, which itself is left out when it is being moved.
 
     Attributes:
-        commitments: the patient's live sessions and doses given, near enough to matter.
-        patient_sessions: live sessions of the patient that overlap it.
+        commitments: the patient's live sessions and doses given.
         room_sessions: live sessions that overlap it in the room, turnover included.
         opening: the clinic's opening hours on its date; none where it is closed.
         supervisors: all who may supervise the whole of it, whether or not they are at their ratio.
     """
 
     commitments: tuple[Commitment, ...]
-    patient_sessions: tuple[UUID, ...]
     room_sessions: tuple[UUID, ...]
     opening: tuple[Interval, ...]
     supervisors: tuple[Supervisor, ...]
@@ -61,13 +59,13 @@ def course_blockers(course: Course, further_sessions: int) -> list[Blocker]:
     return blockers
 
 
-def date_blockers(course: Course, plan: Plan, commitments: Sequence[Commitment]) -> list[Blocker]:
-    """Return what keeps the patient from being treated on the plan's date, at whatever time."""
-    blockers = treatment_blockers(course.screening, plan.local_date)
-    if conflicts := too_close(plan.local_date, course.interval_days, commitments):
-        earliest = earliest_date(plan.local_date, course.interval_days, commitments)
+def date_blockers(course: Course, day: date, commitments: Sequence[Commitment]) -> list[Blocker]:
+    """Return what keeps the patient from being treated on a date, at whatever time."""
+    blockers = treatment_blockers(course.screening, day)
+    if conflicts := too_close(day, course.interval_days, commitments):
+        earliest = earliest_date(day, course.interval_days, commitments)
         text = (
-            f"{plan.local_date} is closer than {course.interval_days} days to another session or dose of the patient; "
+            f"{day} is closer than {course.interval_days} days to another session or dose of the patient; "
             f"the earliest date is {earliest}"
         )
         sessions = tuple(dict.fromkeys(held.session_id for held in conflicts))
@@ -79,7 +77,7 @@ def time_blockers(
     plan: Plan, around: Surroundings, *, now: datetime, wanted_supervisor: UUID | None = None
 ) -> list[Blocker]:
     """Return what keeps the session from standing at that time in that room."""
-    return [*_hours(plan, around, now), *_busy(around), *_supervision(plan, around, wanted_supervisor)]
+    return [*_hours(plan, around, now), *_busy(plan, around), *_supervision(plan, around, wanted_supervisor)]
 
 
 def assign(plan: Plan, around: Surroundings, wanted_supervisor: UUID | None = None) -> Assignment | None:
@@ -94,26 +92,27 @@ def assign(plan: Plan, around: Surroundings, wanted_supervisor: UUID | None = No
     return None
 
 
-def per_date(blockers: Iterable[Blocker], plan: Plan) -> list[Blocker]:
-    """Name the date in each description, for blockers of several dates listed together."""
-    return [replace(blocker, description=f"{plan.local_date}: {blocker.description}") for blocker in blockers]
+def closed(day: date) -> Blocker:
+    """Return the blocker of a date without opening hours."""
+    return Blocker(BlockerCode.CLINIC_CLOSED, f"the clinic is closed on {day}; choose another date")
 
 
 def _hours(plan: Plan, around: Surroundings, now: datetime) -> Iterable[Blocker]:
     if plan.start_time <= now:
         yield Blocker(BlockerCode.PAST, "that time is past; choose a later one")
     if not around.opening:
-        yield Blocker(BlockerCode.CLINIC_CLOSED, f"the clinic is closed on {plan.local_date}; choose another date")
+        yield closed(plan.local_date)
     elif not any(hours.contains(plan.interval) for hours in around.opening):
         minutes = int((plan.end_time - plan.start_time).total_seconds() // 60)
         text = f"the session takes {minutes} minutes, which must lie within the clinic's opening hours of one day"
         yield Blocker(BlockerCode.OUTSIDE_HOURS, text)
 
 
-def _busy(around: Surroundings) -> Iterable[Blocker]:
-    if around.patient_sessions:
+def _busy(plan: Plan, around: Surroundings) -> Iterable[Blocker]:
+    overlapping = [held for held in around.commitments if held.interval and held.interval.overlaps(plan.interval)]
+    if overlapping:
         text = "the patient is in another session at that time"
-        yield Blocker(BlockerCode.PATIENT_BUSY, text, around.patient_sessions)
+        yield Blocker(BlockerCode.PATIENT_BUSY, text, tuple(held.session_id for held in overlapping))
     if around.room_sessions:
         text = "the room holds another session at that time, turnover included; choose another room or time"
         yield Blocker(BlockerCode.ROOM_BUSY, text, around.room_sessions)

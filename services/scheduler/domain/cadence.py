@@ -5,17 +5,23 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
+from services.scheduler.domain.interval import Interval
+
 MINIMUM_INTERVAL_DAYS = 7
 """No protocol can set less (clinical reference 0.5: calendar days, not 168 hours)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commitment:
-    """A date on which the patient has a live session, or was given a dose, and the days that it keeps free after it."""
+    """A date on which the patient has a live session, or was given a dose, and the days that it keeps free after it.
+
+    `interval` is from arrival to discharge, for a session.
+    """
 
     session_id: UUID
     day: date
     interval_days: int
+    interval: Interval | None = None
 
     @property
     def next_date(self) -> date:

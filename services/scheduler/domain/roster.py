@@ -26,7 +26,6 @@ class Clinic:
     title: str
     time_zone: str
     opening_hours: tuple[OpeningHours, ...]
-    revision: int
     create_time: datetime
 
 
@@ -38,7 +37,6 @@ class Room:
     identifier: Identifier
     clinic_id: UUID
     title: str
-    revision: int
     create_time: datetime
 
 
@@ -57,7 +55,6 @@ class Practitioner:
     supervision_ratio: int
     protocol_codes: tuple[str, ...]
     subject: str
-    revision: int
     create_time: datetime
 
 
@@ -84,7 +81,6 @@ class Patient:
     time_zone: str
     birth_date: date
     clinic_id: UUID | None
-    revision: int
     create_time: datetime
 
 

@@ -27,7 +27,7 @@ create table clinic (
     organization_id uuid not null, clinic_id uuid not null,
     identifier_system text not null, identifier_value text not null,
     title text not null, time_zone text not null,
-    revision integer not null default 1, create_time timestamptz not null,
+    create_time timestamptz not null,
     primary key (organization_id, clinic_id),
     constraint clinic_identifier unique (organization_id, identifier_system, identifier_value),
     constraint clinic_zone unique (organization_id, clinic_id, time_zone));
@@ -41,7 +41,7 @@ create table room (
     organization_id uuid not null, room_id uuid not null,
     identifier_system text not null, identifier_value text not null,
     clinic_id uuid not null, title text not null,
-    revision integer not null default 1, create_time timestamptz not null,
+    create_time timestamptz not null,
     primary key (organization_id, room_id),
     foreign key (organization_id, clinic_id) references clinic,
     constraint room_identifier unique (organization_id, identifier_system, identifier_value),
@@ -52,7 +52,7 @@ create table practitioner (
     identifier_system text not null, identifier_value text not null,
     printed_name text not null, credential text not null, credential_expire_date date,
     supervision_ratio integer not null, protocol_codes text[] not null, subject text not null,
-    revision integer not null default 1, create_time timestamptz not null,
+    create_time timestamptz not null,
     primary key (organization_id, practitioner_id),
     constraint practitioner_identifier unique (organization_id, identifier_system, identifier_value),
     constraint practitioner_ratio check (supervision_ratio >= 0));
@@ -71,7 +71,7 @@ create table patient (
     organization_id uuid not null, patient_id uuid not null,
     identifier_system text not null, identifier_value text not null,
     time_zone text not null, birth_date date not null, clinic_id uuid,
-    revision integer not null default 1, create_time timestamptz not null,
+    create_time timestamptz not null,
     primary key (organization_id, patient_id),
     foreign key (organization_id, clinic_id) references clinic,
     constraint patient_identifier unique (organization_id, identifier_system, identifier_value));
@@ -189,7 +189,7 @@ declare
     supervised session;
 begin
     select * into whom from practitioner p
-        where p.organization_id = new.organization_id and p.practitioner_id = new.practitioner_id for key share;
+        where p.organization_id = new.organization_id and p.practitioner_id = new.practitioner_id for share;
     if new.lane > whom.supervision_ratio then
         raise exception 'over the ratio' using errcode = 'check_violation', constraint = 'supervision_ratio';
     end if;

@@ -1,0 +1,1 @@
+"""PostgreSQL behind the ports: tables, repositories, unit of work."""

@@ -1,0 +1,95 @@
+"""Protocols in PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.runtime.identifiers import new_id
+from services.scheduler.domain.protocol import Limit, LimitCode, Mark, Protocol, ProtocolDefinition, Route, Substance
+from services.scheduler.ports import Listing, Page
+from services.scheduler.storage import tables
+from services.scheduler.storage.statements import listing, one
+from services.scheduler.storage.tables import table_of
+
+_PROTOCOL = table_of(tables.Protocol)
+
+
+class PostgresProtocols:
+    """`ProtocolRepository` on one connection of one organization."""
+
+    def __init__(self, connection: AsyncConnection, organization_id: UUID) -> None:
+        self._connection = connection
+        self._organization_id = organization_id
+
+    async def install(self, definitions: Sequence[ProtocolDefinition], now: datetime) -> list[Protocol]:
+        """See the port."""
+        statement = insert(_PROTOCOL).values([self._values(one, now) for one in definitions])
+        added = statement.on_conflict_do_nothing(constraint="protocol_version").returning(_PROTOCOL)
+        return [_protocol(row) for row in (await self._connection.execute(added)).all()]
+
+    async def versions(self, definitions: Sequence[ProtocolDefinition]) -> list[Protocol]:
+        """See the port."""
+        wanted = [(definition.code, definition.version) for definition in definitions]
+        statement = select(_PROTOCOL).where(tuple_(_PROTOCOL.c.code, _PROTOCOL.c.version).in_(wanted))
+        found = {(row.code, row.version): row for row in (await self._connection.execute(statement)).all()}
+        return [_protocol(found[key]) for key in wanted]
+
+    async def get(self, protocol_id: UUID) -> Protocol:
+        """See the port."""
+        statement = select(_PROTOCOL).where(_PROTOCOL.c.protocol_id == protocol_id)
+        return _protocol(await one(self._connection, statement, "protocols", protocol_id))
+
+    async def page(self, page: Page, *, code: str = "") -> Listing[Protocol]:
+        """See the port."""
+        statement = select(_PROTOCOL)
+        if code:
+            statement = statement.where(_PROTOCOL.c.code == code)
+        return await listing(self._connection, statement, (_PROTOCOL.c.code, _PROTOCOL.c.version), page, _protocol)
+
+    def _values(self, definition: ProtocolDefinition, now: datetime) -> dict[str, object]:
+        return {
+            "organization_id": self._organization_id,
+            "protocol_id": new_id(),
+            "code": definition.code,
+            "version": definition.version,
+            "title": definition.title,
+            "substance": definition.substance,
+            "route": definition.route,
+            "limits": {
+                limit.code: {
+                    "value": format(limit.value, "f"),
+                    "unit": limit.unit,
+                    "source": limit.source,
+                    "mark": limit.mark,
+                }
+                for limit in definition.limits
+            },
+            "no_show_counts": definition.no_show_counts,
+            "interval_days": definition.interval_days,
+            "session_cap": definition.session_cap,
+            "create_time": now,
+        }
+
+
+def _protocol(row: Row[Any]) -> Protocol:
+    return Protocol(
+        protocol_id=row.protocol_id,
+        code=row.code,
+        version=row.version,
+        title=row.title,
+        substance=Substance(row.substance),
+        route=Route(row.route),
+        limits=tuple(_limit(code, row.limits[code]) for code in LimitCode if code in row.limits),
+        no_show_counts=row.no_show_counts,
+        create_time=row.create_time,
+    )
+
+
+def _limit(code: LimitCode, stored: dict[str, str]) -> Limit:
+    return Limit(code, Decimal(stored["value"]), stored["unit"], stored["source"], Mark(stored["mark"]))

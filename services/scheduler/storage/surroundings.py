@@ -1,0 +1,131 @@
+"""What is scheduled around a planned session."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, null, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scheduler.domain.booking import Supervisor, Surroundings
+from services.scheduler.domain.cadence import Commitment
+from services.scheduler.domain.interval import Interval
+from services.scheduler.domain.lanes import Occupied
+from services.scheduler.domain.session import Plan
+from services.scheduler.ports import Place
+from services.scheduler.storage import tables
+from services.scheduler.storage.session_rows import interval
+from services.scheduler.storage.tables import table_of
+
+_SESSION = table_of(tables.Session)
+_DOSE = table_of(tables.Dose)
+
+_OPENING = text(
+    """
+    select lower(hours) as opening, upper(hours) as closing
+    from clinic c join opening_hours o using (organization_id, clinic_id),
+         local_range(:day, o.open_time, o.close_time, c.time_zone) as hours
+    where c.clinic_id = :clinic_id and o.weekday = extract(isodow from cast(:day as date)) and not isempty(hours)
+    """
+)
+_IN_ROOM = text(
+    """
+    select session_id from session
+    where live and session_id is distinct from :moving
+      and uuidrange(room_id, room_id, '[]') && uuidrange(:room_id, :room_id, '[]')
+      and tstzrange(start_time, release_time) && tstzrange(:start_time, :release_time)
+    order by start_time
+    """
+)
+# All who may supervise the whole time, with what they supervise around it: lanes are dealt out anew there.
+_SUPERVISORS = text(
+    """
+    select p.practitioner_id, p.supervision_ratio, (
+        select jsonb_agg(jsonb_build_array(v.session_id, v.lane, v.start_time, v.end_time)) from supervision v
+        where v.practitioner_id = p.practitioner_id and v.live and v.session_id is distinct from :moving
+          and v.start_time > :first and v.start_time < :last
+    ) as occupied
+    from practitioner p
+    where p.supervision_ratio > 0 and :protocol_code = any (p.protocol_codes)
+      and coalesce(p.credential_expire_date, 'infinity') >= :day
+      and p.practitioner_id in (select s.practitioner_id from shift s where s.clinic_id = :clinic_id)
+      and on_shift(p.organization_id, p.practitioner_id, :clinic_id, :day) @> tstzrange(:start_time, :end_time)
+    """
+).columns(occupied=JSONB)
+
+
+class PostgresSurroundings:
+    """The part of `SessionRepository` that looks around a plan."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def commitments(self, patient_id: UUID, *, moving: UUID | None = None) -> tuple[Commitment, ...]:
+        """See the port."""
+        sessions = select(
+            _SESSION.c.session_id,
+            _SESSION.c.local_date,
+            _SESSION.c.interval_days,
+            _SESSION.c.start_time,
+            _SESSION.c.end_time,
+        ).where(_SESSION.c.patient_id == patient_id, _SESSION.c.live, _SESSION.c.session_id.is_distinct_from(moving))
+        doses = select(_DOSE.c.session_id, _DOSE.c.dose_date, _DOSE.c.interval_days, null(), null()).where(
+            _DOSE.c.patient_id == patient_id, _DOSE.c.session_id.is_distinct_from(moving)
+        )
+        found = (await self._connection.execute(sessions.union_all(doses))).all()
+        return tuple(_commitment(row) for row in found)
+
+    async def opening(self, clinic_id: UUID, day: date) -> tuple[Interval, ...]:
+        """See the port."""
+        rows = (await self._connection.execute(_OPENING, {"clinic_id": clinic_id, "day": day})).all()
+        return tuple(Interval(row.opening, row.closing) for row in rows)
+
+    async def around(
+        self, plan: Plan, place: Place, protocol_code: str, commitments: Sequence[Commitment], *, moving: UUID | None
+    ) -> Surroundings:
+        """See the port."""
+        in_room = {
+            "room_id": place.room_id,
+            "start_time": plan.start_time,
+            "release_time": plan.release_time,
+            "moving": moving,
+        }
+        room_sessions = (await self._connection.execute(_IN_ROOM, in_room)).scalars().all()
+        return Surroundings(
+            commitments=tuple(commitments),
+            room_sessions=tuple(room_sessions),
+            opening=await self.opening(place.clinic_id, plan.local_date),
+            supervisors=await self._supervisors(plan, place.clinic_id, protocol_code, moving),
+        )
+
+    async def _supervisors(
+        self, plan: Plan, clinic_id: UUID, protocol_code: str, moving: UUID | None
+    ) -> tuple[Supervisor, ...]:
+        asked = {
+            "clinic_id": clinic_id,
+            "protocol_code": protocol_code,
+            "day": plan.local_date,
+            "start_time": plan.start_time,
+            "end_time": plan.end_time,
+            "first": plan.start_time - timedelta(days=2),
+            "last": plan.end_time + timedelta(days=1),
+            "moving": moving,
+        }
+        rows = (await self._connection.execute(_SUPERVISORS, asked)).all()
+        return tuple(_supervisor(row) for row in rows)
+
+
+def _commitment(row: Any) -> Commitment:
+    return Commitment(
+        session_id=row.session_id,
+        day=row.local_date,
+        interval_days=row.interval_days,
+        interval=Interval(row.start_time, row.end_time) if row.start_time else None,
+    )
+
+
+def _supervisor(row: Row[Any]) -> Supervisor:
+    occupied = (Occupied(UUID(one), lane, interval(start, end)) for one, lane, start, end in row.occupied or ())
+    return Supervisor(row.practitioner_id, row.supervision_ratio, tuple(occupied))
