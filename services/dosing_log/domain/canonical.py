@@ -74,13 +74,12 @@ def _read(hint: Any, value: Any) -> Any:
         return hint.fromisoformat(value)
     if hint in (Decimal, UUID) or (isinstance(hint, type) and issubclass(hint, StrEnum)):
         return hint(value)
-    if is_dataclass(hint):
-        hints = _hints(hint)
-        return hint(**{name: _read(inner, value[name]) for name, inner in hints.items()})  # type: ignore[operator]  # mypy takes it for an instance
+    if isinstance(hint, type) and is_dataclass(hint):
+        return hint(**{name: _read(inner, value[name]) for name, inner in _hints(hint).items()})
     return value
 
 
 @cache
-def _hints(cls: Any) -> dict[str, Any]:
+def _hints(cls: type[Any]) -> dict[str, Any]:
     hints = get_type_hints(cls)
     return {field.name: hints[field.name] for field in fields(cls)}

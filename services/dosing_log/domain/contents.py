@@ -106,8 +106,9 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Administration:
-    """A dose that was given. drawn = given + wasted + returned, exactly."""
+    """A dose that was given. drawn = given + wasted + returned, exactly. `course_id` is the session's course."""
 
+    course_id: UUID
     authorization_id: UUID | None
     lot_id: UUID
     route: Route

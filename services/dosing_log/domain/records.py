@@ -133,6 +133,11 @@ class StoredRecord(Generic[C_co]):
     receipt: Receipt
     signatures: tuple[StoredSignature, ...] = field(default=())
 
+    @property
+    def etag(self) -> str:
+        """Changes with every version and signature."""
+        return f"{self.version.version}-{len(self.signatures)}"
+
     def signed_by(self, subject: str, meaning: Meaning) -> bool:
         """Say whether this person signed this version with this meaning."""
         return any(s.signature.signer.subject == subject and s.signature.meaning == meaning for s in self.signatures)

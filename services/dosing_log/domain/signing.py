@@ -5,6 +5,7 @@ Modelled on 21 CFR 11.50, 11.70 and 11.200.
 
 import hashlib
 import json
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -72,3 +73,40 @@ def pin_fault(pin: str) -> str | None:
     if steps in ({0}, {1}, {-1}):
         return "choose digits that are not all the same and not a run such as 123456"
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class PinAttempts:
+    """A PIN's argon2id hash, and how often it was tried since it was last right.
+
+    An attempt is counted before the PIN is checked, so that attempts side by side gain nothing.
+    """
+
+    pin_hash: str
+    attempts: int = 0
+    last_attempt_time: datetime | None = None
+
+    def locked_until(self, now: datetime) -> datetime | None:
+        """Return when the lockout ends, or None where there is none now."""
+        if self.attempts < WRONG_PINS_ALLOWED or self.last_attempt_time is None:
+            return None
+        until = self.last_attempt_time + LOCKOUT
+        return until if now < until else None
+
+    def attempted(self, now: datetime) -> "PinAttempts":
+        """Return it with one more attempt; after a lockout the count begins anew."""
+        earlier = self.attempts if self.attempts < WRONG_PINS_ALLOWED else 0
+        return replace(self, attempts=earlier + 1, last_attempt_time=now)
+
+    def given_back(self) -> "PinAttempts":
+        """Return it without an attempt that turned out to check nothing."""
+        return replace(self, attempts=max(self.attempts - 1, 0))
+
+    def right(self) -> "PinAttempts":
+        """Return it after the right PIN."""
+        return replace(self, attempts=0, last_attempt_time=None)
+
+
+def is_continuous(last_full: datetime | None, now: datetime) -> bool:
+    """Say whether one component suffices: within 15 minutes of a signature with both in the same token session."""
+    return last_full is not None and timedelta() <= now - last_full < CONTINUOUS_SESSION

@@ -35,6 +35,11 @@ class Lot:
     receiver: Actor
 
     @property
+    def product(self) -> str:
+        """What makes it the same product as another lot: the NDC, or for compounded drug substance and strength."""
+        return self.ndc or f"{self.substance} {self.strength}"
+
+    @property
     def received_mg(self) -> Decimal:
         """What came, in mg of base."""
         return content_mg(self.container_count, self.container_content, self.strength)

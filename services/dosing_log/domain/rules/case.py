@@ -39,7 +39,7 @@ class PastDose:
     """Another dose of the patient. `departed` where the patient is known to have left that session."""
 
     session_id: UUID
-    course_id: UUID | None
+    course_id: UUID
     start_time: datetime
     given_mg: Decimal
     departed: bool

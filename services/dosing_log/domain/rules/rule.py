@@ -45,8 +45,12 @@ class Rule(Generic[Case_contra]):
 
 def evaluate(case: Case_contra, rules: Sequence[Rule[Case_contra]]) -> tuple[Finding, ...]:
     """Return what all the rules find, hard before soft before warnings."""
-    found = [finding for rule in rules for finding in _findings(case, rule)]
-    return tuple(sorted(found, key=lambda finding: _REACH.index(finding.severity)))
+    return by_severity([finding for rule in rules for finding in _findings(case, rule)])
+
+
+def by_severity(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return findings with those that reach farthest first."""
+    return tuple(sorted(findings, key=lambda finding: _REACH.index(finding.severity)))
 
 
 def _findings(case: Case_contra, rule: Rule[Case_contra]) -> Iterator[Finding]:

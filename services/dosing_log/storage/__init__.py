@@ -1,0 +1,1 @@
+"""Where the dosing log is kept: PostgreSQL, append-only but for a projection and the counters of PINs."""
