@@ -31,7 +31,9 @@ def _protoc(*arguments: str) -> None:
     include = Path(google.type.date_pb2.__file__).parents[2]
     protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", f"-I{include}", *arguments]
     environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}  # where protoc finds its plugins
-    subprocess.run(protoc, check=True, env=environment, cwd=ROOT)
+    done = subprocess.run(protoc, check=False, env=environment, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
 
 
 def read_contracts(folder: Path) -> list[FileDescriptorProto]:
