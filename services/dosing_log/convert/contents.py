@@ -1,6 +1,7 @@
 """Contents of records out of messages."""
 
 from datetime import datetime
+from typing import Any
 
 from kat.dosing_log.v1 import records_pb2
 from services.dosing_log.convert import values
@@ -27,7 +28,7 @@ _IDENTIFIERS_NEEDED = 2
 _LONGEST_NOTE = 2_000
 
 
-def order(fields: Fields, path: str, message: records_pb2.Order, prescriber: Actor) -> Order:
+def order(fields: Fields, path: str, message: Any, prescriber: Actor) -> Order:
     """Read an order."""
     return Order(
         course_id=fields.name(f"{path}.course", message.course, "courses"),
@@ -61,14 +62,14 @@ def check(fields: Fields, path: str, message: records_pb2.Check, now: datetime) 
     )
 
 
-def vital_signs(fields: Fields, path: str, message: records_pb2.VitalSigns) -> VitalSigns:
+def vital_signs(fields: Fields, path: str, message: Any) -> VitalSigns:
     """Read vital signs; the bounds catch units and digits gone wrong, not illness."""
 
     def read(field: str, unit: str, lowest: int, highest: int) -> Quantity:
-        return measurement(fields, f"{path}.{field}", message, field, unit, (lowest, highest))
+        return measurement(fields, f"{path}.{field}", message, unit=unit, bounds=(lowest, highest))
 
     for field in ("moaa_s", "dissociation"):
-        if not message.HasField(field):  # type: ignore[arg-type]  # both are optional fields of the message
+        if not message.HasField(field):
             fields.fault(f"{path}.{field}", "write what was observed")
     systolic, diastolic = read("systolic", "mm[Hg]", 30, 350), read("diastolic", "mm[Hg]", 10, 250)
     if message.HasField("systolic") and message.HasField("diastolic") and diastolic.value >= systolic.value:

@@ -1,5 +1,6 @@
 """Requests of the dose and record services out of messages."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,8 @@ from services.runtime.actor import Actor
 from services.runtime.fields import Fields
 
 _LONGEST_PIN = 12
+
+_Readers = Mapping[str, Callable[[], Corrected]]
 
 
 def _session(fields: Fields, request: Any) -> UUID:
@@ -171,30 +174,21 @@ def _corrected(
     fields: Fields, request: pb.AmendRecordRequest, now: datetime, actor: Actor
 ) -> tuple[Kind, Corrected | None]:
     record = request.record
-    name = record.WhichOneof("content")
+    name = record.WhichOneof("content") or ""
     path = f"record.{name}"
-    match name:
-        case "order":
-            return Kind.ORDER, contents.order(fields, path, record.order, actor)
-        case "check":
-            return Kind.CHECK, contents.check(fields, path, record.check, now)
-        case "vital_signs":
-            return Kind.VITAL_SIGNS, contents.vital_signs(fields, path, record.vital_signs)
-        case "assessment":
-            return Kind.ASSESSMENT, contents.assessment(fields, path, record.assessment)
-        case "administration":
-            return Kind.ADMINISTRATION, contents.administration(fields, path, record.administration, now)
-        case "wastage":
-            return Kind.WASTAGE, contents.wastage(fields, path, record.wastage)
-        case "discharge":
-            return Kind.DISCHARGE, contents.discharge(fields, path, record.discharge, actor)
-        case "departure":
-            return Kind.DEPARTURE, contents.departure(fields, path, record.departure)
-        case "authorization":
-            return Kind.AUTHORIZATION, None
-        case _:
-            fields.fault("record", "write the whole corrected content")
-            return Kind.AUTHORIZATION, None
+    read: _Readers = {
+        "order": lambda: contents.order(fields, path, record.order, actor),
+        "check": lambda: contents.check(fields, path, record.check, now),
+        "vital_signs": lambda: contents.vital_signs(fields, path, record.vital_signs),
+        "assessment": lambda: contents.assessment(fields, path, record.assessment),
+        "administration": lambda: contents.administration(fields, path, record.administration, now),
+        "wastage": lambda: contents.wastage(fields, path, record.wastage),
+        "discharge": lambda: contents.discharge(fields, path, record.discharge, actor),
+        "departure": lambda: contents.departure(fields, path, record.departure),
+    }
+    if not name:
+        fields.fault("record", "write the whole corrected content")
+    return Kind(name or "authorization"), read[name]() if name in read else None
 
 
 def sign_record(request: pb.SignRecordRequest, token_id: str) -> SignatureAsked:
@@ -235,7 +229,7 @@ def get_readiness(request: pb.GetDischargeReadinessRequest) -> tuple[UUID, Purpo
     return asked
 
 
-def get_record(request: pb.GetRecordRequest) -> tuple[UUID, datetime | None, Purpose]:
+def get_record(request: Any) -> tuple[UUID, datetime | None, Purpose]:
     """Read GetRecord."""
     fields = Fields()
     asked = (

@@ -6,8 +6,6 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
-
 from kat.common.v1 import protocol_pb2
 from kat.dosing_log.v1 import dosing_log_pb2, records_pb2
 from services.dosing_log.domain.access import AccessResult, Purpose
@@ -27,7 +25,7 @@ _LARGEST_AMOUNT = Decimal(1_000_000)
 _PLACES = 6
 
 
-def _mapping(wrapper: EnumTypeWrapper, prefix: str, cls: type[E]) -> Mapping[int, E]:
+def _mapping(wrapper: Any, prefix: str, cls: type[E]) -> Mapping[int, E]:
     """Return contract number to domain value; the names are the same but for prefix and case."""
     return {wrapper.Value(prefix + member.name): member for member in cls}
 
@@ -79,8 +77,9 @@ def amount(
     return Quantity(value, unit)
 
 
-def measurement(fields: Fields, path: str, message: Any, field: str, unit: str, bounds: tuple[int, int]) -> Quantity:
-    """Read a required measurement in one unit that a living body can have."""
+def measurement(fields: Fields, path: str, message: Any, *, unit: str, bounds: tuple[int, int]) -> Quantity:
+    """Read a required measurement, named by the end of its path, in one unit that a living body can have."""
+    field = path.rpartition(".")[2]
     value, _ = fields.quantity(path, message, field, units=(unit,))
     lowest, highest = bounds
     if message.HasField(field) and not lowest <= value <= highest:

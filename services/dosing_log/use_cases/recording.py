@@ -15,16 +15,16 @@ from services.runtime.actor import Actor
 from services.runtime.clock import Clock
 from services.runtime.identifiers import new_id
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Told(Generic[T]):
+class Told(Generic[T_co]):
     """Something to be recorded for a session, and when it happened."""
 
     session_id: UUID
     event_time: datetime
-    content: T
+    content: T_co
 
 
 Plain = Order | Check | VitalSigns | Assessment
