@@ -71,8 +71,8 @@ class Recipients(Protocol):
         """Add or change people."""
         ...
 
-    async def add_contact_points(self, points: Sequence[NewContactPoint]) -> int:
-        """Add contact points and return how many were new; a known one only becomes verified, where it was not."""
+    async def add_contact_points(self, points: Sequence[NewContactPoint]) -> None:
+        """Add contact points; one that the person has only becomes verified, where it was not."""
         ...
 
     async def verify_contact_point(
@@ -112,7 +112,7 @@ class Sessions(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationFilter:
-    """Which notifications are asked for; an empty field asks for all. `after` is (due time, id) of the last one seen."""
+    """Which notifications are asked for; an empty field asks for all. `after` is (due time, id) of the last seen."""
 
     patient_id: UUID | None = None
     session_id: UUID | None = None
@@ -143,15 +143,15 @@ class Notifications(Protocol):
         """Lock a claimed one and return it as it is now; None where the claim is lost or it is not open any more."""
         ...
 
-    async def sent_since(self, patient_id: UUID, since: datetime) -> int:
-        """Return how many messages went, or are going, to a person since then."""
+    async def sent_since(self, patient_id: UUID, since: datetime, *, apart_from: UUID) -> int:
+        """Return how many other messages went, or are going, to a person since then."""
         ...
 
     async def start_attempt(self, held: Notification, attempt: Attempt) -> None:
         """Note that sending begins: from the commit on it may have been sent."""
         ...
 
-    async def end_attempt(self, notification_id: UUID, attempt_id: UUID, outcome: SendOutcome, at: datetime) -> None:
+    async def end_attempt(self, attempt_id: UUID, outcome: str, at: datetime) -> None:
         """Note how an attempt ended, unless that is known."""
         ...
 

@@ -1,6 +1,6 @@
 """What becomes of a notification after a try to send it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -61,12 +61,16 @@ def after(notification: Notification, outcome: SendOutcome, *, now: datetime, ji
 
 
 def after_lost_answer(notification: Notification, *, now: datetime, jitter: float) -> End | Defer:
-    """Return what follows where a message may have been sent: a repeat under the same Message-ID, or a task."""
+    """Return what follows where a message may have been sent: one repeat under the same Message-ID, or a task."""
     if not notification.rule.repeat_allowed:
         step = "the provider's answer was lost, and this kind of message is not repeated"
         return End(State.AMBIGUOUS, Reason.ANSWER_LOST, step, TaskCode.AMBIGUOUS_SEND)
-    step = "the provider's answer was lost; it is repeated under the same Message-ID"
-    return _later(notification, Reason.ANSWER_LOST, step, now=now, jitter=jitter)
+    if notification.may_have_been_sent:
+        step = "the provider's answer was lost for the second time"
+        return End(State.AMBIGUOUS, Reason.ANSWER_LOST, step, TaskCode.AMBIGUOUS_SEND)
+    step = "the provider's answer was lost; it is repeated once under the same Message-ID"
+    uncertain = replace(notification, may_have_been_sent=True)
+    return _later(uncertain, Reason.ANSWER_LOST, step, now=now, jitter=jitter)
 
 
 def after_failed_preparation(notification: Notification, *, now: datetime, jitter: float) -> End | Defer:

@@ -1,6 +1,6 @@
 """Planning what events ask for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
@@ -76,6 +76,7 @@ async def change_session(command: ChangeSession, unit: UnitOfWork, planning: Pla
     known = await unit.sessions.get(command.session_id, lock=Lock.UPDATE)
     if known is not None and known.revision >= command.revision:
         return
+    profile = await _profile(command.patient_id, unit)
     cancelled = command.change is SessionChange.CANCELLED
     await unit.sessions.save(
         Session(
@@ -104,7 +105,7 @@ async def change_session(command: ChangeSession, unit: UnitOfWork, planning: Pla
         anchor=command.start_time,
         zone=command.time_zone,
     )
-    await _plan(_RULES[command.change], subject, unit, planning)
+    await _plan(_RULES[command.change], subject, profile, unit, planning)
 
 
 async def note_departure(command: NoteDeparture, unit: UnitOfWork, planning: Planning) -> None:
@@ -117,7 +118,7 @@ async def note_departure(command: NoteDeparture, unit: UnitOfWork, planning: Pla
         anchor=command.departure_time,
         zone=command.time_zone,
     )
-    await _plan(ON_DISCHARGE, subject, unit, planning)
+    await _plan(ON_DISCHARGE, subject, await _profile(command.patient_id, unit), unit, planning)
 
 
 async def replan(before: dict[UUID, Profile], after: list[Profile], unit: UnitOfWork, planning: Planning) -> None:
@@ -143,14 +144,21 @@ def _hours(profile: Profile | None) -> object:
     return profile and (profile.time_zone, profile.quiet_hours)
 
 
-async def _plan(rules: tuple[MessageRule, ...], subject: Subject, unit: UnitOfWork, planning: Planning) -> None:
-    profiles = await unit.recipients.profiles([subject.patient_id], lock=Lock.SHARE)
+async def _profile(patient_id: UUID, unit: UnitOfWork) -> Profile | None:
+    # Held until the plans are written. Locks are taken everywhere in this order: session, recipient, notification.
+    return (await unit.recipients.profiles([patient_id], lock=Lock.SHARE)).get(patient_id)
+
+
+async def _plan(
+    rules: tuple[MessageRule, ...], subject: Subject, profile: Profile | None, unit: UnitOfWork, planning: Planning
+) -> None:
     now = planning.clock.now()
-    for planned in plan(rules, subject, profile=profiles.get(subject.patient_id), now=now, spread=planning.spread):
+    for planned in plan(rules, subject, profile=profile, now=now, spread=planning.spread):
         notification = _notification(planned, unit.organization_id, planning.composer, now)
         added = await unit.notifications.add(notification)
         if added and planned.rule.must_arrive and planned.state is not State.PLANNED:
-            await unit.staff_tasks.open(TaskCode.UNDELIVERABLE, subject.patient_id, notification.notification_id, now)
+            task = TaskCode.UNDELIVERABLE
+            await unit.staff_tasks.open(task, subject.patient_id, notification.notification_id, now)
 
 
 def _notification(planned: Plan, organization_id: UUID, composer: Composer, now: datetime) -> Notification:

@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.notifications.domain.people import Channel, Consent, ContactPoint, Profile, Recipient, SenderProfile
-from services.notifications.domain.people import VerifySource
+from services.notifications.domain.people import (
+    Channel,
+    Consent,
+    ContactPoint,
+    Profile,
+    Recipient,
+    SenderProfile,
+    VerifySource,
+)
 from services.notifications.errors import ContactPointKnownError
 from services.notifications.ports import Lock, NewConsent, NewContactPoint, UnitOfWork, Verification
 from services.notifications.use_cases.planning import Planning, replan
 from services.runtime.actor import Actor
+from services.runtime.clock import Clock
 from services.runtime.errors import NotFoundError
 from services.runtime.names import format_name
 
@@ -92,17 +100,16 @@ async def add_contact_point(patient_id: UUID, channel: Channel, value: str, unit
         NotFoundError: nobody recorded the person.
         ContactPointKnownError: they have it.
     """
-    await get_recipient(patient_id, unit, lock=Lock.UPDATE)
-    added = await unit.recipients.add_contact_points(
-        [NewContactPoint(patient_id=patient_id, channel=channel, value=value)]
-    )
-    if not added:
+    recipient = await get_recipient(patient_id, unit, lock=Lock.UPDATE)
+    if any((point.channel, point.value) == (channel, value) for point in recipient.contact_points):
         raise ContactPointKnownError(patient_id)
+    point = NewContactPoint(patient_id=patient_id, channel=channel, value=value)
+    await unit.recipients.add_contact_points([point])
     return await _changed(patient_id, unit)
 
 
 async def verify_contact_point(
-    patient_id: UUID, contact_point_id: UUID, unit: UnitOfWork, planning: Planning, actor: Actor
+    patient_id: UUID, contact_point_id: UUID, unit: UnitOfWork, clock: Clock, actor: Actor
 ) -> Recipient:
     """Note that staff verified a contact point with the person; the first verification stays.
 
@@ -110,7 +117,7 @@ async def verify_contact_point(
         NotFoundError: it is not there.
     """
     await get_recipient(patient_id, unit, lock=Lock.UPDATE)
-    verification = Verification(time=planning.clock.now(), source=VerifySource.STAFF, subject=actor.subject)
+    verification = Verification(time=clock.now(), source=VerifySource.STAFF, subject=actor.subject)
     point = await unit.recipients.verify_contact_point(patient_id, contact_point_id, verification)
     if point is None:
         name = f"{format_name('recipients', patient_id)}/{format_name('contactPoints', contact_point_id)}"

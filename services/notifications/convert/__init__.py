@@ -1,0 +1,1 @@
+"""From messages to the domain, with all faults of a request at once, and back."""

@@ -1,0 +1,1 @@
+"""E-mail: templates, calendar files, messages, and the way to a provider."""

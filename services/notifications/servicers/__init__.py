@@ -1,0 +1,1 @@
+"""The RPCs: message in, use case, message out."""

@@ -1,0 +1,1 @@
+"""Where it is kept: PostgreSQL, contact data encrypted by field."""
