@@ -1,5 +1,9 @@
 """The scheduler's program: everything it is made of, from top to bottom."""
 
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from kat.events.v1 import events_pb2, events_pb2_grpc
 from kat.scheduler.v1 import course_pb2, course_pb2_grpc, roster_pb2, roster_pb2_grpc, session_pb2, session_pb2_grpc
 from services.runtime.channel import event_sinks
@@ -12,13 +16,17 @@ from services.runtime.metrics import Metrics
 from services.runtime.server import ServiceServer
 from services.runtime.ticker import Ticker
 from services.runtime.writes import Writer
+from services.scheduler.clients import OutboxEvents
 from services.scheduler.config import SchedulerSettings
+from services.scheduler.protocol_files import default_protocols
+from services.scheduler.servicers.calls import Calls
 from services.scheduler.servicers.course import CourseServicer
 from services.scheduler.servicers.events import event_handlers
 from services.scheduler.servicers.protocol import ProtocolServicer
 from services.scheduler.servicers.roster import RosterServicer
 from services.scheduler.servicers.session import SessionServicer
 from services.scheduler.storage.tables import RUNTIME_TABLES
+from services.scheduler.storage.unit import PostgresUnit
 
 SERVICES = (
     *roster_pb2.DESCRIPTOR.services_by_name.values(),
@@ -35,16 +43,21 @@ async def serve(settings: SchedulerSettings) -> None:
     metrics = Metrics()
     ticker = Ticker(metrics)
     outbox = Outbox(RUNTIME_TABLES, producer="scheduler", consumers=("dosing_log", "notifications"), clock=clock)
-    writer = Writer(database, RUNTIME_TABLES)
 
+    def unit(connection: AsyncConnection, organization_id: UUID) -> PostgresUnit:
+        return PostgresUnit(connection, organization_id, OutboxEvents(outbox, connection, organization_id))
+
+    calls = Calls(database, Writer(database, RUNTIME_TABLES), unit)
     server = ServiceServer(settings, services=SERVICES, database=database, ticker=ticker, metrics=metrics)
-    server.add(roster_pb2_grpc.add_RosterServiceServicer_to_server, RosterServicer(database, writer, outbox, clock))
-    server.add(course_pb2_grpc.add_ProtocolServiceServicer_to_server, ProtocolServicer(database, writer, outbox, clock))
-    server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, CourseServicer(database, writer, outbox, clock))
-    server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, SessionServicer(database, writer, outbox, clock))
+    server.add(roster_pb2_grpc.add_RosterServiceServicer_to_server, RosterServicer(calls, clock))
+    server.add(
+        course_pb2_grpc.add_ProtocolServiceServicer_to_server, ProtocolServicer(calls, clock, default_protocols())
+    )
+    server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, CourseServicer(calls, clock))
+    server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, SessionServicer(calls, clock))
     server.add(
         events_pb2_grpc.add_EventSinkServicer_to_server,
-        EventSink(database, RUNTIME_TABLES, event_handlers(outbox, clock)),
+        EventSink(database, RUNTIME_TABLES, event_handlers(unit, clock)),
     )
     consumers = {"dosing_log": settings.dosing_log_address, "notifications": settings.notifications_address}
     async with event_sinks(settings, consumers) as sinks:

@@ -41,6 +41,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """A session to store, booked."""
+
+    session_id: UUID
+    course: Course
+    place: Place
+    plan: Plan
+    assignment: Assignment
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFilter:
     """Which sessions are asked for; what is left out does not count."""
 
@@ -207,7 +219,7 @@ class SessionRepository(Port):
         """Return what is scheduled around a planned session, the one being moved left out."""
         ...
 
-    async def add(self, session: Session, course: Course, assignment: Assignment) -> None:
+    async def add(self, new: NewSession) -> None:
         """Store a new session. Raises RaceLostError where a constraint refuses it."""
         ...
 
@@ -251,8 +263,8 @@ class Events(Port):
         """Tell of a new session."""
         ...
 
-    async def session_rescheduled(self, session: Session, previous: Interval) -> None:
-        """Tell of a session that was moved from `previous`."""
+    async def session_rescheduled(self, session: Session, previous: Session) -> None:
+        """Tell of a session that was moved; `previous` is as it was."""
         ...
 
     async def session_cancelled(self, session: Session) -> None:

@@ -97,6 +97,11 @@ class Course:
     revision: int
     create_time: datetime
 
+    @property
+    def etag(self) -> str:
+        """Changes with every change of the course."""
+        return f"r{self.revision}"
+
     def accepted(self, reviewer: Actor, reason: str) -> "Course":
         """Return the course as it is once its screening is accepted."""
         return self._reviewed(CourseState.ACTIVE, reviewer, reason)

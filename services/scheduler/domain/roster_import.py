@@ -99,7 +99,7 @@ class KnownRoster:
     subjects: Mapping[str, Identifier]
 
 
-def faults_of(roster: Roster, known: KnownRoster) -> list[FieldViolation]:
+def faults_of(roster: Roster, known: KnownRoster, today: date) -> list[FieldViolation]:
     """Return every fault of a roster: what was read wrongly, stands twice, refers to nothing or must not change."""
     return [
         *roster.faults,
@@ -111,6 +111,7 @@ def faults_of(roster: Roster, known: KnownRoster) -> list[FieldViolation]:
         *_moved(roster, known),
         *_shared_subjects(roster, known),
         *_two_places(roster),
+        *_unborn(roster, today),
     ]
 
 
@@ -164,6 +165,12 @@ def _two_places(roster: Roster) -> Iterable[FieldViolation]:
         if (other := next(clashing, None)) is not None:
             yield FieldViolation(f"shifts[{index}]", f"at the time of shifts[{other}], which is at another clinic")
         others.append((index, shift))
+
+
+def _unborn(roster: Roster, today: date) -> Iterable[FieldViolation]:
+    for index, patient in enumerate(roster.patients):
+        if patient.birth_date > today:
+            yield FieldViolation(f"patients[{index}].birth_date", "write a date that is not in the future")
 
 
 def _at_once(one: ShiftEntry, other: ShiftEntry) -> bool:

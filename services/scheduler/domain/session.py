@@ -99,6 +99,11 @@ class Session:
     update_time: datetime
 
     @property
+    def etag(self) -> str:
+        """Changes with every change of the session."""
+        return f"v{self.version}"
+
+    @property
     def tentative(self) -> bool:
         """Whether it stands past the review point. Reviews are not recorded yet, so past it every session is."""
         return self.state is SessionState.BOOKED and self.ordinal > self.review_after

@@ -7,8 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import Row, Table, delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.runtime.database import constraint_of
 from services.runtime.identifiers import new_id
 from services.scheduler.domain.roster import Clinic, Shift
 from services.scheduler.domain.roster_import import (
@@ -21,6 +23,7 @@ from services.scheduler.domain.roster_import import (
     Roster,
     ShiftEntry,
 )
+from services.scheduler.errors import RaceLostError
 from services.scheduler.ports import SavedRoster
 from services.scheduler.storage import roster_rows as rows
 from services.scheduler.storage import tables
@@ -36,6 +39,15 @@ _PRACTITIONER = table_of(tables.Practitioner)
 _SHIFT = table_of(tables.Shift)
 _PATIENT = table_of(tables.Patient)
 _SESSION = table_of(tables.Session)
+
+_LOST_RACES = frozenset(
+    {
+        "practitioner_subject",
+        "session_organization_id_clinic_id_time_zone_fkey",
+        "session_organization_id_room_id_clinic_id_fkey",
+    }
+)
+"""Constraints that refuse what was right when the roster was checked."""
 
 
 class RosterImport:
@@ -159,7 +171,12 @@ class RosterImport:
             }
             for entry, given in entries
         ]
-        written = (await self._connection.execute(statement.returning(table), values)).all()
+        try:
+            written = (await self._connection.execute(statement.returning(table), values)).all()
+        except IntegrityError as error:
+            if constraint_of(error) in _LOST_RACES:
+                raise RaceLostError from error
+            raise
         by_identifier = {rows.identifier(row): row for row in written}
         return [by_identifier[entry.identifier] for entry, _ in entries]
 
@@ -184,7 +201,7 @@ def _practitioner_values(entry: PractitionerEntry) -> dict[str, object]:
         "credential_expire_date": entry.credential_expire_date,
         "supervision_ratio": entry.supervision_ratio,
         "protocol_codes": list(entry.protocol_codes),
-        "subject": entry.subject,
+        "subject": entry.subject or None,
     }
 
 

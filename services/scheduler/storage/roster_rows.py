@@ -53,7 +53,7 @@ def practitioner(row: Row[Any]) -> Practitioner:
         credential_expire_date=row.credential_expire_date,
         supervision_ratio=row.supervision_ratio,
         protocol_codes=tuple(row.protocol_codes),
-        subject=row.subject,
+        subject=row.subject or "",
         create_time=row.create_time,
     )
 

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scheduler.domain.booking import Assignment
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.lanes import Occupied
-from services.scheduler.domain.session import Session
-from services.scheduler.ports import Listing, Page, SessionFilter
+from services.scheduler.domain.session import Plan, Session, SessionState
+from services.scheduler.ports import Listing, NewSession, Page, Place, SessionFilter
 from services.scheduler.storage import tables
 from services.scheduler.storage.session_rows import session
 from services.scheduler.storage.statements import contested, listing, one
@@ -57,7 +57,7 @@ _SUPERVISIONS = (
                 _SUPERVISION.c.practitioner_id,
                 _SUPERVISION.c.start_time,
                 _SUPERVISION.c.end_time,
-                _PRACTITIONER.c.subject,
+                func.coalesce(_PRACTITIONER.c.subject, ""),
             )
         )
     )
@@ -107,38 +107,41 @@ class PostgresSessions(PostgresSurroundings):
             lock = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
             await self._connection.execute(lock, {"key": f"{clinic_id} {day}"})
 
-    async def add(self, session: Session, course: Course, assignment: Assignment) -> None:
+    async def add(self, new: NewSession) -> None:
         """See the port."""
-        await self._deal(assignment.practitioner_id, assignment.placement.moves)
+        course, placement = new.course, new.assignment.placement
+        await self._deal(new.assignment.practitioner_id, placement.moves)
         added = insert(_SESSION).values(
             organization_id=self._organization_id,
-            session_id=session.session_id,
+            session_id=new.session_id,
             course_id=course.course_id,
             patient_id=course.patient_id,
             protocol_id=course.protocol_id,
             interval_days=course.interval_days,
             session_cap=course.session_cap,
             place=_free_place(course),
-            create_time=session.create_time,
-            **_stands(session),
-            **_state(session),
+            state=SessionState.BOOKED,
+            create_time=new.create_time,
+            update_time=new.create_time,
+            **_stands(new.place, new.plan),
         )
         await contested(self._connection, added, _PROMISES)
         supervised = insert(_SUPERVISION).values(
             organization_id=self._organization_id,
-            session_id=session.session_id,
-            practitioner_id=assignment.practitioner_id,
-            lane=assignment.placement.lane,
-            start_time=session.plan.start_time,
-            end_time=session.plan.end_time,
+            session_id=new.session_id,
+            practitioner_id=new.assignment.practitioner_id,
+            lane=placement.lane,
+            start_time=new.plan.start_time,
+            end_time=new.plan.end_time,
             live=True,
         )
         await contested(self._connection, supervised, _PROMISES)
 
     async def move(self, session: Session, assignment: Assignment) -> None:
         """See the port."""
+        place = Place(session.room_id, session.clinic_id, session.time_zone)
         moved = update(_SESSION).where(_SESSION.c.session_id == session.session_id)
-        await contested(self._connection, moved.values(**_stands(session), **_state(session)), _PROMISES)
+        await contested(self._connection, moved.values(**_stands(place, session.plan), **_state(session)), _PROMISES)
         own = Occupied(session.session_id, assignment.placement.lane, session.plan.interval)
         await self._deal(assignment.practitioner_id, (*assignment.placement.moves, own))
 
@@ -205,22 +208,22 @@ def _free_place(course: Course) -> ColumnElement[int]:
     return select(func.min(place)).where(place.not_in(taken)).scalar_subquery()
 
 
-def _stands(session: Session) -> dict[str, object]:
+def _stands(place: Place, plan: Plan) -> dict[str, object]:
     return {
-        "clinic_id": session.clinic_id,
-        "room_id": session.room_id,
-        "time_zone": session.time_zone,
-        "start_time": session.plan.start_time,
-        "dose_time": session.plan.dose_time,
-        "end_time": session.plan.end_time,
-        "release_time": session.plan.release_time,
-        "too_early": session.too_early,
+        "clinic_id": place.clinic_id,
+        "room_id": place.room_id,
+        "time_zone": place.time_zone,
+        "start_time": plan.start_time,
+        "dose_time": plan.dose_time,
+        "end_time": plan.end_time,
+        "release_time": plan.release_time,
     }
 
 
 def _state(session: Session) -> dict[str, object]:
     return {
         "state": session.state,
+        "too_early": session.too_early,
         "revision": session.revision,
         "version": session.version,
         "confirm_time": session.confirm_time,

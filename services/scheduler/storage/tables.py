@@ -107,13 +107,7 @@ class Practitioner(Table, table=True):
     __tablename__ = "practitioner"
     __table_args__ = (
         UniqueConstraint(_ORGANIZATION, "identifier_system", "identifier_value", name="practitioner_identifier"),
-        Index(
-            "practitioner_subject",
-            _ORGANIZATION,
-            "subject",
-            unique=True,
-            postgresql_where=text("subject <> ''"),
-        ),
+        UniqueConstraint(_ORGANIZATION, "subject", name="practitioner_subject", deferrable=True),
     )
 
     organization_id: UUID = _key()
@@ -125,7 +119,7 @@ class Practitioner(Table, table=True):
     credential_expire_date: date | None
     supervision_ratio: int
     protocol_codes: list[str] = Field(sa_type=ARRAY(Text))
-    subject: str = _text()
+    subject: str | None = Field(sa_type=Text, nullable=True)
     create_time: datetime = _instant()
 
 

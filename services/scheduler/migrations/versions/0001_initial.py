@@ -51,12 +51,13 @@ create table practitioner (
     organization_id uuid not null, practitioner_id uuid not null,
     identifier_system text not null, identifier_value text not null,
     printed_name text not null, credential text not null, credential_expire_date date,
-    supervision_ratio integer not null, protocol_codes text[] not null, subject text not null,
+    supervision_ratio integer not null, protocol_codes text[] not null, subject text,
     create_time timestamptz not null,
     primary key (organization_id, practitioner_id),
     constraint practitioner_identifier unique (organization_id, identifier_system, identifier_value),
+    -- Checked when the statement ends, so that an import can exchange subjects.
+    constraint practitioner_subject unique (organization_id, subject) deferrable initially immediate,
     constraint practitioner_ratio check (supervision_ratio >= 0));
-create unique index practitioner_subject on practitioner (organization_id, subject) where subject <> '';
 create table shift (
     organization_id uuid not null, shift_id uuid not null, practitioner_id uuid not null, clinic_id uuid not null,
     weekday smallint not null, start_time time not null, end_time time not null,

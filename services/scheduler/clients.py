@@ -1,0 +1,58 @@
+"""What the scheduler tells the other services: events, written to the outbox in the transaction of the change."""
+
+from datetime import date
+from uuid import UUID
+
+from google.protobuf.message import Message
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.runtime.events.outbox import Outbox
+from services.runtime.names import format_name
+from services.scheduler.convert import events
+from services.scheduler.domain.course import Course
+from services.scheduler.domain.protocol import Protocol
+from services.scheduler.domain.session import Session
+
+
+class OutboxEvents:
+    """`Events` on a connection inside a transaction of one organization."""
+
+    def __init__(self, outbox: Outbox, connection: AsyncConnection, organization_id: UUID) -> None:
+        self._outbox = outbox
+        self._connection = connection
+        self._organization_id = organization_id
+
+    async def protocol_installed(self, protocol: Protocol) -> None:
+        """See the port."""
+        await self._append(format_name("protocols", protocol.protocol_id), events.protocol_installed(protocol))
+
+    async def course_activated(self, course: Course, adult_date: date) -> None:
+        """See the port."""
+        await self._append(format_name("courses", course.course_id), events.course_activated(course, adult_date))
+
+    async def session_booked(self, session: Session) -> None:
+        """See the port."""
+        await self._append(_session(session), events.session_booked(session))
+
+    async def session_rescheduled(self, session: Session, previous: Session) -> None:
+        """See the port."""
+        await self._append(_session(session), events.session_rescheduled(session, previous))
+
+    async def session_cancelled(self, session: Session) -> None:
+        """See the port."""
+        await self._append(_session(session), events.session_cancelled(session))
+
+    async def session_confirmed(self, session: Session) -> None:
+        """See the port."""
+        await self._append(_session(session), events.session_confirmed(session))
+
+    async def session_checked_in(self, session: Session) -> None:
+        """See the port."""
+        await self._append(_session(session), events.session_checked_in(session))
+
+    async def _append(self, aggregate: str, payload: Message) -> None:
+        await self._outbox.append(self._connection, self._organization_id, aggregate=aggregate, payload=payload)
+
+
+def _session(session: Session) -> str:
+    return format_name("sessions", session.session_id)

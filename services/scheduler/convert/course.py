@@ -1,0 +1,119 @@
+"""Courses from and as messages."""
+
+from uuid import UUID
+
+from kat.scheduler.v1 import course_pb2
+from services.runtime.fields import Fields, actor_message, date_message, timestamp
+from services.runtime.names import format_name
+from services.scheduler.convert.common import calendar_date, next_token
+from services.scheduler.domain.course import Contraindication, Course, Decision, Screening
+from services.scheduler.ports import Listing
+from services.scheduler.use_cases.courses import EnrollPatient, ReviewScreening
+
+_MAXIMUM_TRIALS = 100
+_DECISIONS: dict[int, Decision] = {
+    course_pb2.ReviewScreeningRequest.DECISION_ACCEPT: Decision.ACCEPT,
+    course_pb2.ReviewScreeningRequest.DECISION_DECLINE: Decision.DECLINE,
+}
+_CONTRAINDICATIONS: dict[int, Contraindication] = {
+    course_pb2.Contraindication.Value(f"CONTRAINDICATION_{one}"): one for one in Contraindication
+}
+
+
+def enroll_patient(request: course_pb2.EnrollPatientRequest) -> EnrollPatient:
+    """Read an enrolment.
+
+    Raises:
+        InvalidArgumentError: every fault.
+    """
+    fields = Fields()
+    command = EnrollPatient(
+        patient_id=fields.name("patient", request.patient, "patients"),
+        protocol_id=fields.name("protocol", request.protocol, "protocols"),
+        screening=_screening(fields, "screening", request.screening),
+    )
+    fields.check()
+    return command
+
+
+def review_screening(request: course_pb2.ReviewScreeningRequest) -> ReviewScreening:
+    """Read a decision on a screening.
+
+    Raises:
+        InvalidArgumentError: every fault.
+    """
+    fields = Fields()
+    decision = fields.enum("decision", request.decision, _DECISIONS)
+    reason_needed = request.decision == course_pb2.ReviewScreeningRequest.DECISION_DECLINE
+    command = ReviewScreening(
+        course_id=fields.name("name", request.name, "courses"),
+        etag=fields.text("etag", request.etag, maximum=100),
+        decision=decision,
+        reason=fields.text("reason", request.reason, minimum=int(reason_needed), maximum=2_000),
+    )
+    fields.check()
+    return command
+
+
+def patient_filter(request: course_pb2.ListCoursesRequest) -> UUID | None:
+    """Read whose courses are asked for.
+
+    Raises:
+        InvalidArgumentError: it is not a patient's name.
+    """
+    fields = Fields()
+    patient_id = fields.optional_name("patient", request.patient, "patients")
+    fields.check()
+    return patient_id
+
+
+def course_message(course: Course) -> course_pb2.Course:
+    """Return a course."""
+    eligible = course.next_eligible_date
+    return course_pb2.Course(
+        name=format_name("courses", course.course_id),
+        patient=format_name("patients", course.patient_id),
+        protocol=format_name("protocols", course.protocol_id),
+        screening=_screening_message(course.screening),
+        state=course_pb2.Course.State.Value(f"STATE_{course.state.name}"),
+        session_cap=course.session_cap,
+        session_count=course.session_count,
+        next_eligible_date=date_message(eligible) if eligible else None,
+        enroller=actor_message(course.enroller),
+        reviewer=actor_message(course.reviewer) if course.reviewer else None,
+        etag=course.etag,
+        create_time=timestamp(course.create_time),
+    )
+
+
+def courses_message(request: course_pb2.ListCoursesRequest, listing: Listing[Course]) -> course_pb2.ListCoursesResponse:
+    """Return a page of courses."""
+    return course_pb2.ListCoursesResponse(
+        courses=[course_message(course) for course in listing.items], next_page_token=next_token(request, listing)
+    )
+
+
+def _screening(fields: Fields, path: str, message: course_pb2.Screening) -> Screening:
+    found = (
+        fields.enum(f"{path}.contraindications[{n}]", value, _CONTRAINDICATIONS)
+        for n, value in enumerate(message.contraindications)
+    )
+    return Screening(
+        contraindications=tuple(dict.fromkeys(found)),
+        prior_treatment_trials=fields.integer(
+            f"{path}.prior_treatment_trials", message.prior_treatment_trials, 0, _MAXIMUM_TRIALS
+        ),
+        consent_reference=fields.text(f"{path}.consent_reference", message.consent_reference, maximum=200),
+        consent_expire_date=calendar_date(fields, f"{path}.consent_expire_date", message, "consent_expire_date"),
+    )
+
+
+def _screening_message(screening: Screening) -> course_pb2.Screening:
+    return course_pb2.Screening(
+        contraindications=[
+            course_pb2.Contraindication.Value(f"CONTRAINDICATION_{one}") for one in screening.contraindications
+        ],
+        prior_treatment_trials=screening.prior_treatment_trials,
+        consent_reference=screening.consent_reference,
+        consent_expire_date=date_message(screening.consent_expire_date),
+    )

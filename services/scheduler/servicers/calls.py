@@ -1,0 +1,66 @@
+"""How a call gets its unit of work: one transaction of the caller's organization."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+from uuid import UUID
+
+from google.protobuf.message import Message
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.runtime.auth import current_caller
+from services.runtime.database import Database
+from services.runtime.errors import AbortedError
+from services.runtime.writes import Writer
+from services.scheduler.ports import UnitOfWork
+
+Answer = TypeVar("Answer", bound=Message)
+UnitMaker = Callable[[AsyncConnection, UUID], UnitOfWork]
+
+ATTEMPTS = 8
+"""How often a write that lost a race is done again, from the beginning, before the caller is told."""
+
+
+class Calls:
+    """Opens units of work for the calls of this service.
+
+    Args:
+        unit: makes the unit of work of a connection inside a transaction of an organization.
+    """
+
+    def __init__(self, database: Database, writer: Writer, unit: UnitMaker) -> None:
+        self._database = database
+        self._writer = writer
+        self._unit = unit
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[UnitOfWork]:
+        """Open a unit of work that writes nothing."""
+        organization_id = current_caller().organization
+        async with self._database.transaction(organization_id) as connection:
+            yield self._unit(connection, organization_id)
+
+    async def once(
+        self, request: Message, answer: type[Answer], work: Callable[[UnitOfWork], Awaitable[Answer]]
+    ) -> Answer:
+        """Run a write once for its request id.
+
+        A race that is lost shows nothing yet of what is in the way: the work is done again on what is there now, and
+        either succeeds or refuses with every blocker.
+
+        Raises:
+            AlreadyExistsError: the request id was used for another request.
+            AbortedError: every attempt lost a race.
+        """
+        organization_id = current_caller().organization
+
+        async def in_transaction(connection: AsyncConnection) -> Answer:
+            return await work(self._unit(connection, organization_id))
+
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await self._writer.once(request, answer, in_transaction)
+            except AbortedError as error:
+                if error.reason != "RACE_LOST":
+                    raise
+        return await self._writer.once(request, answer, in_transaction)

@@ -1,0 +1,88 @@
+"""Finding free slots."""
+
+from dataclasses import dataclass
+from datetime import date, time
+from uuid import UUID
+
+from services.runtime.clock import Clock
+from services.scheduler.domain.blockers import BlockerCode
+from services.scheduler.domain.booking import course_blockers, date_blockers
+from services.scheduler.domain.slots import DateWithoutSlot, Slot, SlotPosition, SlotSearch
+from services.scheduler.ports import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotQuestion:
+    """Where and when a course's next session could be; `dates` are those on the wanted weekdays."""
+
+    course_id: UUID
+    clinic_ids: tuple[UUID, ...]
+    dates: tuple[date, ...]
+    earliest_time: time | None
+    latest_time: time | None
+    preferred_supervisor: UUID | None
+    size: int
+    after: SlotPosition | None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotAnswer:
+    """Slots, best first; the dates without one, and why; where the next page begins, if there is more."""
+
+    slots: tuple[Slot, ...]
+    dates_without_slot: tuple[DateWithoutSlot, ...]
+    next_position: SlotPosition | None
+
+
+async def find_slots(question: SlotQuestion, unit: UnitOfWork, clock: Clock) -> SlotAnswer:
+    """Find free slots for the next session of a course.
+
+    Raises:
+        NotFoundError: the course or a clinic is not known.
+    """
+    course = await unit.courses.get(question.course_id)
+    protocol = await unit.protocols.get(course.protocol_id)
+    for clinic_id in question.clinic_ids:
+        await unit.roster.clinic(clinic_id)
+    commitments = await unit.sessions.commitments(course.patient_id)
+    of_course = [blocker.code for blocker in course_blockers(course, 1)]
+    of_date = {
+        day: [*of_course, *(blocker.code for blocker in date_blockers(course, day, commitments))]
+        for day in question.dates
+    }
+
+    def search(dates: tuple[date, ...]) -> SlotSearch:
+        return SlotSearch(
+            protocol_code=protocol.code,
+            clinic_ids=question.clinic_ids,
+            dates=dates,
+            attendance=protocol.phases.preparation + protocol.phases.observation,
+            turnover=protocol.phases.turnover,
+            after=clock.now(),
+            earliest_time=question.earliest_time,
+            latest_time=question.latest_time,
+            preferred_supervisor=question.preferred_supervisor,
+        )
+
+    allowed = tuple(day for day in question.dates if not of_date[day])
+    slots = await unit.slots.find(search(allowed), limit=question.size + 1, after=question.after) if allowed else []
+    of_time = {(one.clinic_id, one.date): one.codes for one in await unit.slots.without(search(question.dates))}
+    without = [
+        DateWithoutSlot(clinic_id, day, codes)
+        for clinic_id in question.clinic_ids
+        for day in question.dates
+        if (codes := _codes(of_date[day], of_time.get((clinic_id, day), ())))
+    ]
+    return _page(slots, without, question.size)
+
+
+def _codes(of_date: list[BlockerCode], of_time: tuple[BlockerCode, ...]) -> tuple[BlockerCode, ...]:
+    return tuple(dict.fromkeys([*of_date, *of_time]))
+
+
+def _page(slots: list[Slot], without: list[DateWithoutSlot], size: int) -> SlotAnswer:
+    shown = tuple(slots[:size])
+    more = len(slots) > size
+    last = shown[-1] if shown else None
+    position = SlotPosition(last.preferred, last.interval.start, last.clinic_id) if more and last else None
+    return SlotAnswer(shown, tuple(without), position)
