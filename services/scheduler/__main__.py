@@ -16,9 +16,9 @@ from services.runtime.metrics import Metrics
 from services.runtime.server import ServiceServer
 from services.runtime.ticker import Ticker
 from services.runtime.writes import Writer
-from services.scheduler.clients import OutboxEvents
 from services.scheduler.config import SchedulerSettings
 from services.scheduler.protocol_files import default_protocols
+from services.scheduler.publisher import OutboxEvents
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.servicers.course import CourseServicer
 from services.scheduler.servicers.events import event_handlers
