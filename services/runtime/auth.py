@@ -118,17 +118,24 @@ def caller_of(claims: Mapping[str, object], certificate_name: str) -> Caller:
         credential=str(claims.get("credential") or ""),
         roles=tuple(roles),
     )
-    authenticated = claims.get("auth_time") or claims.get("iat")
     return Caller(
         actor=actor,
         organization_id=_organization(organization, actor),
         token_id=token_id,
-        auth_time=datetime.fromtimestamp(authenticated, UTC) if isinstance(authenticated, int) else datetime.now(UTC),
+        auth_time=_instant(claims.get("auth_time") or claims.get("iat")),
         certificate_name=certificate_name,
     )
 
 
 _ROLES = frozenset(name.removeprefix("ROLE_").lower() for name in common_pb2.Role.keys() if name != "ROLE_UNSPECIFIED")  # noqa: SIM118 - an enum wrapper, not a dict
+
+
+def _instant(claim: object) -> datetime:
+    # A NumericDate of RFC 7519. Never "now" for want of one: how long ago decides whether a person must prove it again.
+    try:
+        return datetime.fromtimestamp(claim, UTC)  # type: ignore[arg-type]  # another type is what TypeError is for
+    except (OverflowError, OSError, TypeError, ValueError):
+        raise UnauthenticatedError("The token's `auth_time` is no time", reason="TOKEN_INVALID") from None
 
 
 def _organization(claim: object, actor: Actor) -> UUID | None:

@@ -25,7 +25,7 @@ E = TypeVar("E")
 _NO_ID = UUID(int=0)
 _NO_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_DATE = dt.date(1970, 1, 1)
-_DECIMAL = re.compile(r"-?\d{1,12}(\.\d{1,9})?")
+_DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ZONES = frozenset(available_timezones())
 
@@ -214,7 +214,7 @@ def time_message(value: dt.time) -> TimeOfDay:
 
 def quantity_message(value: Decimal, unit: str) -> Quantity:
     """Return an exact quantity: plain decimal, no exponent, no trailing zeros after the point."""
-    text = format(value, "f")
+    text = format(value, "f") if value else "0"  # without the sign that a decimal zero may have
     return Quantity(value=text.rstrip("0").rstrip(".") if "." in text else text, unit=unit)
 
 

@@ -41,7 +41,7 @@ def decode_token(request: Message) -> tuple[str, ...] | None:
         return None
     try:
         question, *position = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (ValueError, binascii.Error, TypeError):
+    except (ValueError, binascii.Error, TypeError, RecursionError):
         question, position = "", []
     if question != _question(request) or not all(isinstance(part, str) for part in position):
         fault = "send the next_page_token of the page before, with the same filters, or nothing"

@@ -37,6 +37,8 @@ class Ticker:
             try:
                 await asyncio.shield(work)
                 self._metrics.jobs.labels(name, "ok").inc()
+            except asyncio.CancelledError:  # the process ends
+                self._metrics.jobs.labels(name, "cancelled").inc()
             except Exception:  # noqa: BLE001 - one failed run must not end the job
                 self._metrics.jobs.labels(name, "error").inc()
                 _LOG.warning("job_failed", job=name, exc_info=True)
@@ -57,8 +59,13 @@ class Ticker:
         return any(now - last > STANDSTILL_SECONDS for last in self._last_run.values())
 
     async def stop(self, grace_seconds: float) -> None:
-        """Start no further run, and wait for those under way."""
+        """Start no further run, and wait for those under way; cancel those that take longer."""
+        if not self._scheduler.running:
+            return
         self._scheduler.pause()
         if self._running:
-            await asyncio.wait(set(self._running), timeout=grace_seconds)
+            _, late = await asyncio.wait(set(self._running), timeout=grace_seconds)
+            for work in late:
+                work.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         self._scheduler.shutdown(wait=False)

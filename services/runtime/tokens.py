@@ -76,7 +76,7 @@ class TokenVerifier:
         try:
             content = await asyncio.to_thread(_read, self._source)
             self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(json.loads(content)).keys if key.key_id}
-        except (OSError, ValueError, jwt.PyJWTError) as error:
+        except (OSError, ValueError, AttributeError, jwt.PyJWTError) as error:  # AttributeError: not a key set
             if not self._keys:
                 raise UnavailableError("The issuer's keys cannot be read; try again", reason="ISSUER_AWAY") from error
         self._read_at = time.monotonic()
