@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -28,10 +28,6 @@ _NO_DATE = dt.date(1970, 1, 1)
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ZONES = frozenset(available_timezones())
-
-
-class _WithFields(Protocol):
-    def HasField(self, field_name: str) -> bool: ...  # noqa: N802 - protobuf's name
 
 
 class Fields:
@@ -91,7 +87,7 @@ class Fields:
             self.fault(path, "remove the control characters")
         return stripped
 
-    def instant(self, path: str, message: _WithFields, field: str) -> datetime:
+    def instant(self, path: str, message: Message, field: str) -> datetime:
         """Read a required Timestamp as an aware datetime in UTC, to the microsecond."""
         found = self.optional_instant(path, message, field)
         if found is None:
@@ -100,7 +96,7 @@ class Fields:
             return _NO_INSTANT
         return found
 
-    def optional_instant(self, path: str, message: _WithFields, field: str) -> datetime | None:
+    def optional_instant(self, path: str, message: Message, field: str) -> datetime | None:
         """Read a Timestamp, or None where it is not set."""
         if not message.HasField(field):
             return None
@@ -111,14 +107,14 @@ class Fields:
             self.fault(path, "write a time between the years 1 and 9999")
             return None
 
-    def date(self, path: str, message: _WithFields, field: str) -> dt.date:
+    def date(self, path: str, message: Message, field: str) -> dt.date:
         """Read a required full date."""
         if not message.HasField(field):
             self.fault(path, "write the date")
             return _NO_DATE
         return self.optional_date(path, message, field) or _NO_DATE
 
-    def optional_date(self, path: str, message: _WithFields, field: str) -> dt.date | None:
+    def optional_date(self, path: str, message: Message, field: str) -> dt.date | None:
         """Read a full date, or None where it is not set."""
         if not message.HasField(field):
             return None
@@ -129,14 +125,14 @@ class Fields:
             self.fault(path, "this date does not exist; write year, month and day of one that does")
             return None
 
-    def time_of_day(self, path: str, message: _WithFields, field: str) -> dt.time:
+    def time_of_day(self, path: str, message: Message, field: str) -> dt.time:
         """Read a required time of day with the precision of a minute."""
         if not message.HasField(field):
             self.fault(path, "write the time of day")
             return dt.time()
         return self.optional_time_of_day(path, message, field) or dt.time()
 
-    def optional_time_of_day(self, path: str, message: _WithFields, field: str) -> dt.time | None:
+    def optional_time_of_day(self, path: str, message: Message, field: str) -> dt.time | None:
         """Read a time of day with the precision of a minute, or None where it is not set."""
         if not message.HasField(field):
             return None
@@ -157,7 +153,7 @@ class Fields:
             return "UTC"
         return ZoneInfo(value).key
 
-    def quantity(self, path: str, message: _WithFields, field: str, *, units: Collection[str]) -> tuple[Decimal, str]:
+    def quantity(self, path: str, message: Message, field: str, *, units: Collection[str]) -> tuple[Decimal, str]:
         """Read a required exact quantity in one of these UCUM units."""
         allowed = " or ".join(f'"{unit}"' for unit in sorted(units))
         if not message.HasField(field):
@@ -186,7 +182,7 @@ class Fields:
             self.fault(path, f"write a whole number from {minimum} to {maximum}")
         return value
 
-    def identifier(self, path: str, message: _WithFields, field: str) -> tuple[str, str]:
+    def identifier(self, path: str, message: Message, field: str) -> tuple[str, str]:
         """Read an external identifier as (system, value)."""
         value = getattr(message, field)
         return (
