@@ -203,7 +203,7 @@ def _conditions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
 
 def _free_place(course: Course) -> ColumnElement[int]:
     """The lowest place that no live session of the course has; past the cap, which a constraint refuses, if none."""
-    place = func.generate_series(1, course.session_cap + 1).table_valued("n").c.n
+    place = func.generate_series(1, course.session_cap + 1).column_valued("n")
     taken = select(_SESSION.c.place).where(_SESSION.c.course_id == course.course_id, _SESSION.c.live)
     return select(func.min(place)).where(place.not_in(taken)).scalar_subquery()
 
