@@ -120,25 +120,29 @@ class Running:
         await self.task
 
 
+def server_settings(party: Party, service: str, database_url: str, port: int, **overrides: Any) -> ServiceSettings:
+    files = party.authority.certificate(service)
+    token = files.certificate.with_suffix(".token")
+    token.write_text(party.token("service", subject=service, organization="*"))
+    values = {
+        "listen_address": f"127.0.0.1:{port}",
+        "database_url": database_url,
+        "tls_certificate": files.certificate,
+        "tls_private_key": files.private_key,
+        "tls_authority": files.authority,
+        "allowed_clients": "cli, console, scheduler",
+        "token_issuer": ISSUER,
+        "token_audience": AUDIENCE,
+        "token_keys": str(party.issuer.jwks_file),
+        "service_token_file": token,
+        "drain_seconds": 5,
+    }
+    return ServiceSettings(**{**values, **overrides})
+
+
 @asynccontextmanager
 async def serving(party: Party, database_url: str, port: int, **overrides: Any) -> AsyncIterator[Running]:
-    files = party.authority.certificate("scheduler")
-    settings = ServiceSettings(
-        **{
-            "listen_address": f"127.0.0.1:{port}",
-            "database_url": database_url,
-            "tls_certificate": files.certificate,
-            "tls_private_key": files.private_key,
-            "tls_authority": files.authority,
-            "allowed_clients": "cli, console",
-            "token_issuer": ISSUER,
-            "token_audience": AUDIENCE,
-            "token_keys": str(party.issuer.jwks_file),
-            "service_token_file": files.certificate,
-            "drain_seconds": 5,
-            **overrides,
-        }
-    )
+    settings = server_settings(party, "scheduler", database_url, port, **overrides)
     running = Running(party, settings, Database(settings.database()))
     try:
         async with running.channel() as channel:

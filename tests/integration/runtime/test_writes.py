@@ -120,7 +120,9 @@ async def test_one_that_waits_for_a_failing_first_does_the_work_itself(office):
     assert (office.done, await office.notes(caller)) == (2, 1)
 
 
-@pytest.mark.parametrize("request_id", ["", "x", "00000000-0000-0000-0000-000000000000", "{0198c7a2-7b1e-7c3a-9f52-3f5a0b6c1d2e}"])
+@pytest.mark.parametrize(
+    "request_id", ["", "x", "00000000-0000-0000-0000-000000000000", "{0198c7a2-7b1e-7c3a-9f52-3f5a0b6c1d2e}"]
+)
 async def test_a_write_needs_a_uuid(office, request_id):
     with pytest.raises(InvalidArgumentError) as caught:
         await office.write(a_caller(), request_id)
