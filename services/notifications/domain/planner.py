@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from services.notifications.domain.notification import Reason, State
@@ -60,7 +60,7 @@ def _plan_one(
     rule: MessageRule, subject: Subject, profile: Profile | None, now: datetime, spread: Spread
 ) -> Plan | None:
     ideal = ideal_time(rule.timing, anchor=subject.anchor, zone=subject.zone, now=now)
-    expire = subject.anchor + rule.useful_until
+    expire = subject.anchor.astimezone(UTC) + rule.useful_until
     is_notice = isinstance(rule.timing, Immediately)
     if not is_notice and (ideal < now or ideal >= expire):
         return None

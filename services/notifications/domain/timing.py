@@ -1,7 +1,7 @@
 """At which moment a message goes out: its own time, unless that falls into quiet hours."""
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from services.notifications.domain.quiet_hours import OpenWindow, QuietHours, instant_of
@@ -39,7 +39,7 @@ def ideal_time(timing: Timing, *, anchor: datetime, zone: str, now: datetime) ->
         case Immediately():
             return now
         case Elapsed(offset):
-            return anchor + offset
+            return anchor.astimezone(UTC) + offset  # a zone's own arithmetic would be civil
         case Civil(days, at):
             day = anchor.astimezone(ZoneInfo(zone)).date() + timedelta(days=days)
             return instant_of(day, at, zone)
