@@ -63,17 +63,25 @@ def _name_exception(_logger: object, _method: str, line: MutableMapping[str, Any
 
 
 def describe_exception(error: BaseException) -> str:
-    """Return class and places of an exception and of its causes, without their texts."""
+    """Return class, SQLSTATE and places of an exception and of its causes, without their texts."""
     parts: list[str] = []
     current: BaseException | None = error
     while current is not None and len(parts) < 5:  # noqa: PLR2004 - deep enough to find the cause
-        places, trace = [], current.__traceback__
-        while trace is not None:
-            places.append(f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}")
-            trace = trace.tb_next
-        parts.append(f"{type(current).__qualname__} at {' > '.join(places[-8:])}")
+        state = getattr(current, "sqlstate", None)
+        name = f"{type(current).__qualname__} {state}" if state else type(current).__qualname__
+        parts.append(f"{name} at {_places(current)}")
         current = current.__cause__ or current.__context__
     return " from ".join(parts)
+
+
+def _places(error: BaseException) -> str:
+    """Return the way through our own modules to an exception, and where it was raised."""
+    places, trace = [], error.__traceback__
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    ours = [place for place in places[:-1] if place.startswith("services.")]
+    return " > ".join([*ours[-6:], *places[-1:]])
 
 
 class _LibraryHandler(logging.Handler):

@@ -67,6 +67,7 @@ async def book_series(
             start_date=date_message(first - timedelta(days=2)),
             end_date=date_message(first),
             earliest_time=time_message(time(10)),
+            page_size=200,
         ),
         cast.front_desk,
     )
