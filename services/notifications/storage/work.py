@@ -26,7 +26,8 @@ class WorkQueue:
 
     async def claim(self, connection: AsyncConnection, *, now: datetime, limit: int) -> Sequence[Notification]:
         """Take at most `limit` due notifications, of each organization no more than its share while others wait."""
-        due = select(NOTIFICATION.c.organization_id).distinct().where(IS_OPEN, NOTIFICATION.c.due_time <= now)
+        organization = NOTIFICATION.c.organization_id
+        due = select(organization).where(IS_OPEN, NOTIFICATION.c.due_time <= now).group_by(organization)
         organizations = (await connection.execute(due.order_by(func.random()).limit(limit))).scalars().all()
         claimed: list[Row[Any]] = []
         for turn, organization_id in enumerate(organizations):
