@@ -96,9 +96,7 @@ class Clinic:
         self.doses = DoseServicer(doses, PinDesk(doses, PinKeeper(verify_pin, hash_pin, self.security_clock)))
         self.inventory = InventoryServicer(self._desk("InventoryService"))
         self.records = RecordServicer(self._desk("RecordService"))
-        self.audit = AuditServicer(
-            self._desk("AuditService"), lambda origin: NoteSigner(origin, KEY).verifier.vkey
-        )
+        self.audit = AuditServicer(self._desk("AuditService"), lambda origin: NoteSigner(origin, KEY).verifier.vkey)
         self.ledger = LedgerJobs(database, LEDGER, KEY, self.clock)
         self._pins: set[str] = set()
 
@@ -190,9 +188,7 @@ class Clinic:
 
     async def get(self, caller: Caller, record: Any) -> Any:
         """Read a record."""
-        return await self.call(
-            caller, self.records.GetRecord, pb.GetRecordRequest(name=record.name, purpose=TREATMENT)
-        )
+        return await self.call(caller, self.records.GetRecord, pb.GetRecordRequest(name=record.name, purpose=TREATMENT))
 
 
 class Patient:
