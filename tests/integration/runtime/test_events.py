@@ -120,6 +120,7 @@ async def test_a_consumer_that_is_away_is_waited_for_and_never_parked(system):
     assert stream.due_time - datetime.now(UTC) < timedelta(seconds=6)  # it is back soon after the consumer is
     await system.settle(relay)
     await system.assert_each_once_and_in_order({"sessions/a": 1})
+    assert (await system.streams())["sessions/a"].attempts == 0
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("boom"), asyncio.CancelledError()])
