@@ -284,6 +284,28 @@ async def test_a_payload_without_a_handler_is_taken_in_without_effect(system):
     assert (await system.effects(), sink.verdicts()) == ({}, [Outcome.VERDICT_APPLIED])
 
 
+async def test_two_deliveries_of_one_event_at_once_are_one_effect_and_one_duplicate(system):
+    """A relay whose lease ended while its call was under way, and the one that took over."""
+
+    async def take_some_time(connection, organization_id, event):
+        await note_effect(connection, organization_id, event)
+        await asyncio.sleep(0.01)
+
+    await system.happen(*(f"sessions/{number}" for number in range(10)))
+    requests: list[DeliverRequest] = []
+
+    async def overhear(deliver, request):
+        requests.append(request)
+        raise asyncio.CancelledError
+
+    sinks = [LocalSink(system.consumer, handlers={"session_cancelled": take_some_time}) for _ in range(2)]
+    await system.run(system.relay(LocalSink(system.consumer, overhear)))
+    await asyncio.gather(*(sink.deliver(request) for sink in sinks for request in requests))
+
+    assert verdict_counts(sinks) == {Outcome.VERDICT_APPLIED: 10, Outcome.VERDICT_DUPLICATE: 10}
+    assert await system.effects() == {f"sessions/{number}": [1] for number in range(10)}
+
+
 @pytest.mark.parametrize("spoil", [{"event_id": "x"}, {"organization": "clinics/1"}, {"organization": ""}])
 async def test_a_malformed_event_is_rejected(system, spoil):
     async def spoiled(deliver, request):
