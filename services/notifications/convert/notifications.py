@@ -34,7 +34,7 @@ _STATE_NUMBERS = {
 _STATES: Mapping[int, State] = {number: state for state, number in _STATE_NUMBERS.items()}
 
 # What looks like an e-mail address or a phone number.
-_CONTACT_DATA = re.compile(r"\S@\S|(?:\d[\s().-]?){7,}")
+_CONTACT_DATA = re.compile(r"\S@\S|(?:\d[\s().-]?){9,}")
 
 
 def get_notification(request: pb.GetNotificationRequest) -> UUID:

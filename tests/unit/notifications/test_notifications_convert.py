@@ -176,7 +176,7 @@ def test_contact_data_stays_out_of_resolutions(text):
 
 def test_a_resolution_may_have_dates():
     request = pb.ResolveStaffTaskRequest(
-        request_id=str(new_id()), name=f"staffTasks/{new_id()}", etag="x", resolution="Told them on 3 March at 10:30."
+        request_id=str(new_id()), name=f"staffTasks/{new_id()}", etag="x", resolution="Told them on 2026-03-03 10:30."
     )
     assert notifications.resolve_staff_task(request).resolution.startswith("Told")
 

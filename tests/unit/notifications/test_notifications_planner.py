@@ -1,6 +1,7 @@
 """Which messages are planned, and when."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
@@ -116,7 +117,7 @@ def test_no_two_reminders_are_worth_something_at_the_same_time(zone, start):
     windows = sorted((planned.ideal_time, planned.expire_time) for planned in plans.values())
     assert all(
         expire <= following_ideal + timedelta(hours=3)  # a civil rule's day is not always 24 h long
-        for (_, expire), (following_ideal, _) in zip(windows, windows[1:], strict=False)
+        for (_, expire), (following_ideal, _) in pairwise(windows)
     )
 
 

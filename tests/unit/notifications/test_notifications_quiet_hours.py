@@ -46,11 +46,10 @@ def test_an_open_moment_is_open_on_the_clock_on_the_wall(hours, zone, instant):
     hours=HOURS,
     zone=st.sampled_from(ZONES),
     now=INSTANTS,
-    wait=st.integers(-300, 5_000),
-    useful=st.integers(-100, 8_000),
-    spread=st.integers(0, 60),
+    minutes=st.tuples(st.integers(-300, 5_000), st.integers(-100, 8_000), st.integers(0, 60)),
 )
-def test_a_message_goes_out_in_an_open_moment_while_it_is_useful_or_not_at_all(hours, zone, now, wait, useful, spread):
+def test_a_message_goes_out_in_an_open_moment_while_it_is_useful_or_not_at_all(hours, zone, now, minutes):
+    wait, useful, spread = minutes
     ideal, expire = now + timedelta(minutes=wait), now + timedelta(minutes=useful)
     chosen = fit(ideal, now=now, expire=expire, quiet_hours=hours, zone=zone, spread=timedelta(minutes=spread))
     if chosen is None:
