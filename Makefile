@@ -19,6 +19,12 @@ demo: .venv/installed ## One clinic day over the three services; ARGS=--exit end
 test: .venv/installed ## All tests, in parallel
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
+bench: .venv/installed ## Speed against the raw limits of the same run; ARGS="--only rpc" for one row
+	$(BIN)/python -m tests.bench $(ARGS)
+
+faults: .venv/installed ## Kill, stop and cut off parts of the suite under load; KAT_FAULT_SEED repeats a run
+	KAT_FAULT_SECONDS=$${KAT_FAULT_SECONDS:-120} $(BIN)/python -m pytest -s tests/faults $(ARGS)
+
 lint: .venv/installed ## Format, style, types, import rules, generated code, leftovers
 	$(BIN)/python -m tests.lint
 
@@ -28,4 +34,4 @@ protos: .venv/installed ## Generate the code beside the contracts
 	python -m grpc_tools.protoc -Iprotos -I"$$include" --python_out=protos --mypy_out=protos $$(find protos -name '*.proto' | sort); \
 	python -m grpc_tools.protoc -Iprotos -I"$$include" --grpc_python_out=protos --mypy_grpc_out=protos $$(grep -rl '^service ' protos --include='*.proto' | sort)
 
-.PHONY: help demo test lint protos
+.PHONY: help demo test bench faults lint protos
