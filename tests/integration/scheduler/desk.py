@@ -147,9 +147,20 @@ class Desk:
     async def active_course(self, patient: str, *, code: str = "iv_racemic") -> str:
         return (await self.review(await self.enroll(patient, code=code))).name
 
+    async def active_course_until(self, patient: str, consent_expires: date) -> str:
+        return (await self.review(await self.enroll(patient, consent_expire_date=day(consent_expires)))).name
+
     async def book(self, course: str, room: str, on: date, at: str = "09:00", **more: str) -> session_pb2.Session:
         request = session_pb2.BookSessionRequest(booking=booking(course, room, on, at, **more))
         return await self.call(self.sessions.BookSession, request)
+
+    async def book_series(
+        self, course: str, room: str, on: date, at: str = "09:00", *, weeks: int = 1, count: int, offset: str = ""
+    ) -> list[session_pb2.Session]:
+        request = session_pb2.BookSeriesRequest(
+            first=booking(course, room, on, at, offset=offset), interval_weeks=weeks, count=count
+        )
+        return list((await self.call(self.sessions.BookSeries, request)).sessions)
 
     async def blockers(self, course: str, room: str, on: date, at: str = "09:00", **more: str) -> list[Any]:
         request = session_pb2.ValidateBookingRequest(booking=booking(course, room, on, at, **more))
