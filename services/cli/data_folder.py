@@ -21,6 +21,14 @@ class DataFolder:
 
     root: Path
 
+    def make(self) -> None:
+        """Make the folder where absent.
+
+        Others may pass through it, as the user that PostgreSQL runs as for root does, and see nothing: every folder
+        below is private.
+        """
+        self.root.mkdir(mode=0o711, parents=True, exist_ok=True)
+
     @property
     def authority(self) -> Path:
         """The certificate authority and all certificates."""
@@ -56,7 +64,7 @@ class DataFolder:
         """The organization of the embedded default, made on first use."""
         file = self.root / "organization"
         if not file.exists():
-            private_folder(self.root)
+            self.make()
             write_public(file, str(new_id()).encode())
         return UUID(file.read_text(encoding="ascii"))
 

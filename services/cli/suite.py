@@ -49,10 +49,10 @@ async def running_suite(data: DataFolder, *, movable_clock: bool = False) -> Asy
         SuiteError: a part did not start.
         EmbeddedPostgresError: PostgreSQL did not start, or another suite holds the folder.
     """
-    private_folder(data.root)
+    data.make()
     async with AsyncExitStack() as stack:
         # In the main thread: PostgreSQL ends with the thread that started it.
-        server = stack.enter_context(EmbeddedPostgres(data.root / "postgres"))
+        server = stack.enter_context(EmbeddedPostgres(data.root))
         await prepare_databases(data, server.superuser_url())
         addresses = choose_addresses()
         _write_service_tokens(data)

@@ -47,5 +47,7 @@ def fail_with(error: grpc.aio.AioRpcError) -> NoReturn:
 def describe(error: grpc.aio.AioRpcError) -> list[str]:
     """Return what a refused call's status says, line by line."""
     status = status_from(error)
-    head = f"{error.code().name} {reason_of(status)}: {status.message}"
-    return [head, *(f"  {code} {subject}: {text}" for code, subject, text in violations_of(status))]
+    head, violations = f"{error.code().name} {reason_of(status)}".rstrip(), violations_of(status)
+    if not violations:
+        return [f"{head}: {status.message}"]
+    return [head, *(f"  {code} {subject}: {text}" for code, subject, text in violations)]

@@ -20,10 +20,12 @@ class Account:
     names: dict[str, str] = field(default_factory=dict)
     steps: int = 0
 
-    def chapter(self, title: str) -> None:
+    def chapter(self, title: str, note: str = "") -> None:
         """Begin a part of the day."""
         OUT.print()
         OUT.rule(f"[bold]{title}", align="left")
+        if note:
+            OUT.print(f"  {note}", style="dim", markup=False, soft_wrap=True)
 
     def done(self, now: datetime, text: str, *, name: str = "", label: str = "") -> None:
         """Say that something was done at `now`; keep its resource name under a label."""
@@ -39,7 +41,8 @@ class Account:
     def refused(self, now: datetime, attempt: str, error: grpc.aio.AioRpcError) -> None:
         """Say that an attempt was refused, and why, in the service's own words."""
         self.steps += 1
-        OUT.print(f"  {self.local(now)}  ✋ {attempt}: refused, as it must be", style="yellow", markup=False)
+        text = f"  {self.local(now)}  ✋ {attempt}: refused, as it must be"
+        OUT.print(text, style="yellow", markup=False, soft_wrap=True)
         for line in describe(error):
             self.detail(line)
 

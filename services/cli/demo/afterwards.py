@@ -5,6 +5,7 @@ from datetime import UTC
 from email.message import EmailMessage
 
 from kat.dosing_log.v1 import dosing_log_pb2, records_pb2
+from kat.notifications.v1 import notifications_pb2
 from kat.scheduler.v1 import roster_pb2
 from services.cli.demo.account import Account
 from services.cli.demo.cast import Cast
@@ -31,21 +32,44 @@ def show_mail(account: Account, mail: EmailMessage) -> None:
         account.detail(f"│ {line}")
 
 
+async def aftercare_sent(stage: Stage, cast: Cast, patient: roster_pb2.Patient) -> None:
+    """Wait until the patient's aftercare message was taken by the mail server."""
+    request = notifications_pb2.ListNotificationsRequest(
+        patient=patient.name, states=[notifications_pb2.Notification.STATE_ACCEPTED], page_size=PAGE
+    )
+
+    async def look() -> bool | None:
+        found = await stage.call(stage.notifications.ListNotifications, request, cast.front_desk)
+        return any(each.template_code == "aftercare" for each in found.notifications) or None
+
+    await stage.until("the aftercare message", look)
+
+
 async def amend(stage: Stage, account: Account, cast: Cast, treatment: Treatment) -> None:
-    """Correct the body site of an administration, and show its history."""
+    """Correct the amounts of an administration and of its wastage, and show the history."""
     record = treatment.administration
     changed = records_pb2.Administration()
     changed.CopyFrom(record.administration)
     changed.given.CopyFrom(quantity("37", "mg"))
     changed.wasted.CopyFrom(quantity("13", "mg"))
-    request = dosing_log_pb2.AmendRecordRequest(
-        record=records_pb2.Record(
-            name=record.name, etag=record.etag, event_time=record.event_time, administration=changed
-        ),
-        reason="Pump log shows 37 mg delivered; the residue was measured again.",
+    await _amend(
+        stage,
+        cast,
+        records_pb2.Record(name=record.name, etag=record.etag, event_time=record.event_time, administration=changed),
+        "The pump's log shows 37 mg delivered; the residue was measured again.",
     )
-    amended = await stage.call(stage.doses.AmendRecord, request, cast.nurse)
-    account.done(stage.now(), f"the administration is amended, from {DOSE_MG} mg to 37 mg: version {amended.version}")
+    account.done(stage.now(), f"the administration is amended, from {DOSE_MG} mg to 37 mg")
+    wasted = treatment.wastage
+    residue = records_pb2.Wastage()
+    residue.CopyFrom(wasted.wastage)
+    residue.amount.CopyFrom(quantity("13", "mg"))
+    await _amend(
+        stage,
+        cast,
+        records_pb2.Record(name=wasted.name, etag=wasted.etag, event_time=wasted.event_time, wastage=residue),
+        "The residue was measured again: 13 mg.",
+    )
+    account.done(stage.now(), "the wastage is amended to match, from 12.5 mg to 13 mg; the administration's history:")
     history = await stage.call(
         stage.records.ListRecordVersions,
         dosing_log_pb2.ListRecordVersionsRequest(name=record.name, purpose=AUDIT),
@@ -58,38 +82,41 @@ async def amend(stage: Stage, account: Account, cast: Cast, treatment: Treatment
             account.detail(f"    {difference.path}: {difference.before} → {difference.after}")
 
 
+async def _amend(stage: Stage, cast: Cast, record: records_pb2.Record, reason: str) -> None:
+    request = dosing_log_pb2.AmendRecordRequest(record=record, reason=reason)
+    await stage.call(stage.doses.AmendRecord, request, cast.nurse)
+
+
 async def check_audit_trail(stage: Stage, account: Account, cast: Cast, treatment: Treatment) -> None:
     """Take the ledger as an auditor and check it without trusting the server."""
-    names = [(record.name, record.version) for record in treatment.records]
-
-    async def covered() -> dosing_log_pb2.Checkpoint | None:
-        record = await stage.call(
-            stage.records.GetRecord, dosing_log_pb2.GetRecordRequest(name=names[-1][0], purpose=AUDIT), cast.auditor
-        )
-        checkpoint = await stage.call(stage.audit.GetCheckpoint, dosing_log_pb2.GetCheckpointRequest(), cast.auditor)
-        receipt = record.ledger_receipt
-        return checkpoint if receipt.HasField("index") and receipt.index < checkpoint.size else None
-
-    checkpoint = await stage.until("a signed checkpoint over the day's records", covered)
+    receipts, checkpoint = await stage.until(
+        "a signed checkpoint over the day's records", lambda: _covered(stage, cast, treatment)
+    )
     entries = await ledger_entries(stage, cast)
     checked = check_ledger([entry.entry for entry in entries], checkpoint.note, checkpoint.verification_key)
     account.done(stage.now(), f"ledger {checked.origin}: signature right, {checked.size} entries hash to its root")
     account.detail(f"root {checked.root.hex()}")
-    by_event = {entry.event_id: entry.entry for entry in entries}
-    opened = 0
-    for name, _ in names:
-        record = await stage.call(
-            stage.records.GetRecord, dosing_log_pb2.GetRecordRequest(name=name, purpose=AUDIT), cast.auditor
-        )
-        event_id = record.ledger_receipt.event_id
+    for receipt in receipts:
         opening = await stage.call(
             stage.audit.GetLedgerOpening,
-            dosing_log_pb2.GetLedgerOpeningRequest(event_id=event_id, purpose=AUDIT),
+            dosing_log_pb2.GetLedgerOpeningRequest(event_id=receipt.event_id, purpose=AUDIT),
             cast.auditor,
         )
-        check_opening(by_event[event_id], opening.record, opening.salt, opening.signatures)
-        opened += 1
-    account.done(stage.now(), f"{opened} records of the session opened: each is the one that its entry commits to")
+        check_opening(entries[receipt.index].entry, opening.record, opening.salt, opening.signatures)
+    text = f"{len(receipts)} records of the session opened: each is the one that its entry commits to"
+    account.done(stage.now(), text)
+
+
+async def _covered(
+    stage: Stage, cast: Cast, treatment: Treatment
+) -> tuple[list[records_pb2.LedgerReceipt], dosing_log_pb2.Checkpoint] | None:
+    """Return the receipts of the session's records with a checkpoint that covers all of them, once there is one."""
+    request = dosing_log_pb2.ListRecordsRequest(session=treatment.session.name, purpose=AUDIT, page_size=PAGE)
+    records = (await stage.call(stage.records.ListRecords, request, cast.auditor)).records
+    checkpoint = await stage.call(stage.audit.GetCheckpoint, dosing_log_pb2.GetCheckpointRequest(), cast.auditor)
+    receipts = [record.ledger_receipt for record in records]
+    covered = all(receipt.HasField("index") and receipt.index < checkpoint.size for receipt in receipts)
+    return (receipts, checkpoint) if covered else None
 
 
 async def ledger_entries(stage: Stage, cast: Cast) -> list[dosing_log_pb2.LedgerEntry]:

@@ -7,7 +7,8 @@ from services.cli.demo import afterwards, booking, cast, treatment
 from services.cli.demo.account import Account
 from services.cli.demo.stage import Stage
 
-# When the reminders of the shipped templates are due, and a little later, as a duration before the session.
+BOOKED_AHEAD_DAYS = 8  # a Monday, since the first session is on a Tuesday
+# When the reminders of the shipped templates are due, before the session.
 REMINDERS = (timedelta(days=7), timedelta(hours=48), timedelta(hours=24), timedelta(hours=2))
 
 
@@ -25,9 +26,9 @@ async def run_day(stage: Stage) -> Account:
     patient, other_patient = await cast.new_patients(stage, people, 2)
     account.names["patient"] = patient.name
 
-    account.chapter("Plan")
+    account.chapter("Plan", f"Times are on the clinic's clock, {zone.key}; the demo moves it forward.")
     first = booking.first_session_date(stage.now(), zone)
-    _move_to_local(stage, first - timedelta(days=9), time(9, 30), zone)
+    _move_to_local(stage, first - timedelta(days=BOOKED_AHEAD_DAYS), time(9, 30), zone)
     mails_before = len(stage.mails())
     course = await booking.enroll(stage, account, people, patient, "patient")
     series = await booking.book_series(stage, account, people, course, first)
@@ -50,9 +51,10 @@ async def run_day(stage: Stage) -> Account:
     treated = await treatment.treat(stage, account, people, course, session)
 
     account.chapter("Afterwards")
-    aftercare = await stage.mails_after(count, 1)
-    afterwards.tell_mails(account, stage, aftercare)
-    afterwards.show_mail(account, aftercare[-1])
+    await afterwards.aftercare_sent(stage, people, patient)
+    new = stage.mails()[count:]
+    afterwards.tell_mails(account, stage, new)
+    afterwards.show_mail(account, new[-1])
     await afterwards.amend(stage, account, people, treated)
     await afterwards.check_audit_trail(stage, account, people, treated)
     await afterwards.tell_stock_and_access(stage, account, people, treated, patient)

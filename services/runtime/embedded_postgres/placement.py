@@ -15,6 +15,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,6 +134,9 @@ def _cluster(data_folder: Path, caller: int) -> Path:
     home = _shared_state() / _digest(data_folder)
     home.mkdir(exist_ok=True)
     home.chmod(0o755)
+    if (home / _CLUSTER).exists():
+        # The data folder knows of no cluster: somebody began it anew. What was there is kept, out of the way.
+        (home / _CLUSTER).rename(home / f"{_CLUSTER}.set-aside-{time.time_ns()}")
     return home / _CLUSTER
 
 
@@ -150,6 +154,11 @@ def _reachable(path: Path) -> bool:
 
 
 def installed_programs() -> Path:
+    """Return the folder of the programs that the wheel carries.
+
+    Raises:
+        EmbeddedPostgresError: the wheel is not installed, or without PostgreSQL 18.
+    """
     package = importlib.util.find_spec(_PACKAGE)  # finds without importing
     if package is None or not package.submodule_search_locations:
         raise EmbeddedPostgresError(
