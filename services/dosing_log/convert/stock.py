@@ -49,7 +49,8 @@ def receive_lot(request: Any, now: datetime, receiver: Actor) -> Lot:
         receive_time=now,
         receiver=receiver,
     )
-    _hold_units_together(fields, lot)
+    if message.HasField("strength") and message.HasField("container_content"):
+        _hold_units_together(fields, lot)
     fields.check()
     return lot
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import Message
+
 from kat.common.v1.common_pb2 import LocalInterval, Quantity
 from kat.common.v1.protocol_pb2 import (
     MARK_PROJECT_DEFAULT,
@@ -19,7 +20,6 @@ from kat.common.v1.protocol_pb2 import (
 from kat.dosing_log.v1 import dosing_log_pb2 as pb
 from kat.dosing_log.v1 import records_pb2 as rec
 from kat.events.v1 import events_pb2 as ev
-
 from services.dosing_log.clients import OutboxAnnouncer
 from services.dosing_log.jobs import LedgerJobs
 from services.dosing_log.ledger.note import NoteSigner

@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 
+from sqlalchemy import select
+
 from kat.dosing_log.v1 import dosing_log_pb2 as pb
 from kat.dosing_log.v1 import records_pb2 as rec
 from kat.events.v1.events_pb2 import Event
-from sqlalchemy import select
-
 from services.dosing_log.ledger.verify import verify_log, verify_opening
 from services.dosing_log.storage.tables import RUNTIME
 from tests.integration.dosing_log.clinic import AUDIT, TREATMENT, quantity
@@ -73,9 +73,7 @@ async def test_the_ledger_opens_every_event_of_the_day(clinic):
     for entry in entries.entries:
         request = pb.GetLedgerOpeningRequest(event_id=entry.event_id, purpose=AUDIT)
         opening = await clinic.call(clinic.auditor, clinic.audit.GetLedgerOpening, request)
-        verify_opening(
-            record=opening.record, salt=opening.salt, signatures=list(opening.signatures), entry=entry.entry
-        )
+        verify_opening(record=opening.record, salt=opening.salt, signatures=list(opening.signatures), entry=entry.entry)
 
 
 async def events_of(clinic) -> list[str | None]:

@@ -17,7 +17,6 @@ from services.dosing_log.domain.canonical import from_json, to_json
 from services.dosing_log.domain.contents import Instrument
 from services.dosing_log.domain.differences import Difference, differences
 from services.dosing_log.domain.records import Finding, RecordVersion, Severity, version_from_json, version_to_json
-from services.dosing_log.domain.sessions import Course
 from services.dosing_log.domain.stock import LotOnHand, MovementKind, is_dea_number
 from services.dosing_log.domain.values import Quantity, plain
 from tests.unit.dosing_log.dose_cases import NOW, NURSE, check, course, lot, mg, order, phq_9, q, vitals
@@ -184,7 +183,7 @@ def test_balances_chain_and_never_fall_below_zero(wanted):
 @given(born=st.dates(datetime(1930, 1, 1, tzinfo=UTC).date(), datetime(2000, 12, 31, tzinfo=UTC).date()))
 def test_age_rises_on_the_birthday(born):
     adult = born.replace(year=born.year + 18, day=28 if (born.month, born.day) == (2, 29) else born.day)
-    patient: Course = course(adult_date=adult)
+    patient = course(adult_date=adult)
     birthday = adult.replace(year=2026)
     assert patient.age_on(birthday) == 2026 - adult.year + 18
     assert patient.age_on(birthday - timedelta(days=1)) == 2026 - adult.year + 17
