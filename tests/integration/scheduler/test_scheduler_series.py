@@ -1,5 +1,6 @@
 """Series: the same time on the clinic's clock, over the days on which clocks change, all or nothing."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -44,25 +45,38 @@ async def test_the_local_time_stays_over_clock_changes(desk, clock, zone, first,
     assert [session.ordinal for session in sessions] == [1, 2, 3]
 
 
-@pytest.mark.parametrize(
-    ("zone", "first", "at", "code", "choices"),
-    [
-        ("America/New_York", date(2026, 3, 1), "02:30", "LOCAL_TIME_MISSING", ["01:30-05:00", "03:30-04:00"]),
-        ("America/New_York", date(2026, 10, 25), "01:30", "LOCAL_TIME_AMBIGUOUS", ["01:30-04:00", "01:30-05:00"]),
-        ("Australia/Sydney", date(2026, 9, 27), "02:30", "LOCAL_TIME_MISSING", ["01:30+10:00", "03:30+11:00"]),
-        ("Australia/Sydney", date(2026, 3, 29), "02:30", "LOCAL_TIME_AMBIGUOUS", ["02:30+11:00", "02:30+10:00"]),
-    ],
+@dataclass(frozen=True)
+class ClockChange:
+    """A series of which the second date's local time is missing or exists twice."""
+
+    zone: str
+    first: date
+    at: str
+    code: str
+    choices: tuple[str, str]
+
+
+CLOCK_CHANGES = (
+    ClockChange("America/New_York", date(2026, 3, 1), "02:30", "LOCAL_TIME_MISSING", ("01:30-05:00", "03:30-04:00")),
+    ClockChange(
+        "America/New_York", date(2026, 10, 25), "01:30", "LOCAL_TIME_AMBIGUOUS", ("01:30-04:00", "01:30-05:00")
+    ),
+    ClockChange("Australia/Sydney", date(2026, 9, 27), "02:30", "LOCAL_TIME_MISSING", ("01:30+10:00", "03:30+11:00")),
+    ClockChange("Australia/Sydney", date(2026, 3, 29), "02:30", "LOCAL_TIME_AMBIGUOUS", ("02:30+11:00", "02:30+10:00")),
 )
-async def test_a_clock_change_in_the_series_names_both_choices(desk, clock, zone, first, at, code, choices) -> None:
-    clock.set(datetime.combine(first - timedelta(days=5), datetime.min.time(), tzinfo=UTC))
-    opened = await desk.open_clinic(zone=zone, hours=("00:30", "09:00"))
-    course = await desk.active_course_until(opened.patients[0].name, first + timedelta(days=90))
+
+
+@pytest.mark.parametrize("change", CLOCK_CHANGES, ids=lambda change: f"{change.zone} {change.code}")
+async def test_a_clock_change_in_the_series_names_both_choices(desk, clock, change) -> None:
+    clock.set(datetime.combine(change.first - timedelta(days=5), datetime.min.time(), tzinfo=UTC))
+    opened = await desk.open_clinic(zone=change.zone, hours=("00:30", "09:00"))
+    course = await desk.active_course_until(opened.patients[0].name, change.first + timedelta(days=90))
     with pytest.raises(FailedPreconditionError) as refused:
-        await desk.book_series(course, opened.rooms[0].name, first, at, count=3)
+        await desk.book_series(course, opened.rooms[0].name, change.first, change.at, count=3)
     (blocker,) = refused.value.blockers
-    assert blocker.code == code
-    assert str(first + timedelta(days=7)) in blocker.description
-    assert all(choice in blocker.description for choice in choices)
+    assert blocker.code == change.code
+    assert str(change.first + timedelta(days=7)) in blocker.description
+    assert all(choice in blocker.description for choice in change.choices)
     assert await desk.execute("select count(*) from session") == [(0,)]
 
 
