@@ -28,7 +28,7 @@ class NotificationsSettings(ServiceSettings):
     # The account at the SMTP server, and a file that holds its password; none where it asks for none.
     smtp_username: str = ""
     smtp_password_file: Path | None = None
-    # The longest wait for one answer of the SMTP server.
+    # The longest that the SMTP server may take to be ready, and again to take a message.
     smtp_seconds: Annotated[float, Field(gt=0, le=20)] = 10
     # What patients see as the sender, and their calendars as the organizer. Neutral: no clinic, no specialty.
     mail_from_name: Annotated[str, Field(min_length=1, max_length=40)] = "Appointments"

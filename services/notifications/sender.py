@@ -1,6 +1,7 @@
 """The sender: claims what is due, fairly between organizations, and sends it; safe on any number of replicas."""
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
@@ -17,6 +18,9 @@ from services.notifications.use_cases.sending import (
     settle,
 )
 from services.runtime.database import ALL_ORGANIZATIONS, Database
+
+LONGEST_RUN_SECONDS = 20.0
+"""After so long a run claims no more, so that a slow provider does not look like a ticker that stands still."""
 
 _LOG = structlog.get_logger()
 
@@ -50,16 +54,20 @@ class Sender:
 
     async def send_due(self) -> int:
         """Take what is due and bring it to its next state; return how many were taken."""
+        loop = asyncio.get_running_loop()
+        end, taken = loop.time() + LONGEST_RUN_SECONDS, 0
+        while taken < self._batch and loop.time() < end:
+            claimed = await self._claim(min(self._concurrency, self._batch - taken))
+            if not claimed:
+                break
+            await asyncio.gather(*(self._send(notification) for notification in claimed))
+            taken += len(claimed)
+        return taken
+
+    async def _claim(self, limit: int) -> Sequence[Notification]:
+        # No more than are sent at once: what waited for its turn would use up its lease.
         async with self._database.transaction(ALL_ORGANIZATIONS) as connection:
-            claimed = await self._queue.claim(connection, now=self._sending.clock.now(), limit=self._batch)
-        slots = asyncio.Semaphore(self._concurrency)
-
-        async def one(notification: Notification) -> None:
-            async with slots:
-                await self._send(notification)
-
-        await asyncio.gather(*(one(notification) for notification in claimed))
-        return len(claimed)
+            return await self._queue.claim(connection, now=self._sending.clock.now(), limit=limit)
 
     async def _send(self, claimed: Notification) -> None:
         """Send one; whatever goes wrong with it, the others go on, and its lease or its next try brings it back."""

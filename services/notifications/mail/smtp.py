@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
+from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPRecipientRefused, SMTPResponseException
 
 from services.notifications.domain.delivery import SendOutcome, Verdict
 from services.notifications.ports import Envelope, LastCheck
@@ -21,7 +21,7 @@ class SmtpSettings:
 
     Attributes:
         start_tls: True to insist on encryption, False for a sink on the same machine.
-        seconds: the longest wait for one answer of the provider.
+        seconds: the longest that the provider may take to be ready, and again to take the message.
     """
 
     host: str
@@ -49,7 +49,7 @@ class SmtpMailer:
                 return not_ready
             if not await last_check():
                 return SendOutcome(Verdict.WITHHELD, "WITHHELD")
-            return await _write(client, envelope.content)
+            return await self._write(client, envelope.content)
         finally:
             await _leave(client)
 
@@ -69,28 +69,26 @@ class SmtpMailer:
     async def _address(self, client: SMTP, to: str) -> SendOutcome | None:
         """Bring the server to where it expects the message; return why it does not, if so."""
         try:
-            await client.connect()
-            await client.mail(self._settings.sender)
+            async with asyncio.timeout(self._settings.seconds):
+                await client.connect()
+                await client.mail(self._settings.sender)
+                await client.rcpt(to)
+        except SMTPRecipientRefused as error:
+            return _refusal(error)
         except (SMTPException, OSError) as error:
             # Nothing is known against the message: the server is away, or refuses us.
             return SendOutcome(Verdict.UNAVAILABLE, _code(error))
-        try:
-            await client.rcpt(to)
-        except SMTPResponseException as error:
-            return _refusal(error)
-        except (SMTPException, OSError) as error:
-            return SendOutcome(Verdict.UNAVAILABLE, _code(error))
         return None
 
-
-async def _write(client: SMTP, content: bytes) -> SendOutcome:
-    try:
-        response = await client.data(content)
-    except SMTPResponseException as error:
-        return _refusal(error)
-    except (SMTPException, OSError):
-        return SendOutcome(Verdict.UNKNOWN, "ANSWER_LOST")
-    return SendOutcome(Verdict.ACCEPTED, f"SMTP_{response.code}")
+    async def _write(self, client: SMTP, content: bytes) -> SendOutcome:
+        try:
+            async with asyncio.timeout(self._settings.seconds):
+                response = await client.data(content)
+        except SMTPResponseException as error:
+            return _refusal(error)
+        except (SMTPException, OSError):
+            return SendOutcome(Verdict.UNKNOWN, "ANSWER_LOST")
+        return SendOutcome(Verdict.ACCEPTED, f"SMTP_{response.code}")
 
 
 def _refusal(error: SMTPResponseException) -> SendOutcome:

@@ -44,7 +44,7 @@ class Provider:
         if self.on_data:
             await self.on_data.pop(0)()
         answer = self.data_answers.pop(0) if self.data_answers else "250 2.0.0 OK"
-        if answer in {"drop"} or answer.startswith("250"):
+        if answer == "drop" or answer.startswith("250"):
             message = email.message_from_bytes(envelope.original_content, policy=default)
             assert isinstance(message, EmailMessage)
             self.received.append(message)
@@ -56,12 +56,12 @@ class Provider:
         return [str(message["Subject"]) for message in self.received if address in {None, str(message["To"])}]
 
     @asynccontextmanager
-    async def running(self, port: int = 0) -> AsyncIterator[int]:
-        """Listen on 127.0.0.1 while the block runs."""
+    async def running(self, port: int = 0, **options: Any) -> AsyncIterator[int]:
+        """Listen on 127.0.0.1 while the block runs; the options are aiosmtpd's."""
         connections: list[SMTP] = []
 
         def accept() -> SMTP:
-            connections.append(SMTP(self, hostname="localhost"))
+            connections.append(SMTP(self, hostname="localhost", **options))
             return connections[-1]
 
         server = await asyncio.get_running_loop().create_server(accept, "127.0.0.1", port)
