@@ -55,7 +55,7 @@ class Clinics:
         self.rooms: list[str] = []
         self.courses: list[str] = []
         self.lots: list[str] = []
-        self._postgres = EmbeddedPostgres(suite.data.root / "postgres")
+        self._postgres = EmbeddedPostgres(suite.data.root)
 
     async def call(self, method: Any, request: Any, token: str) -> Any:
         """Call once, without trying again."""
