@@ -174,9 +174,10 @@ def test_contact_data_stays_out_of_resolutions(text):
     assert _paths(caught) == {"resolution"}
 
 
-def test_a_resolution_may_have_dates():
+@pytest.mark.parametrize("moment", ["2026-03-03 10:30", "03.03.2026, 10:30", "3/3/2026 10:30"])
+def test_a_resolution_may_have_dates(moment):
     request = pb.ResolveStaffTaskRequest(
-        request_id=str(new_id()), name=f"staffTasks/{new_id()}", etag="x", resolution="Told them on 2026-03-03 10:30."
+        request_id=str(new_id()), name=f"staffTasks/{new_id()}", etag="x", resolution=f"Told them on {moment}."
     )
     assert notifications.resolve_staff_task(request).resolution.startswith("Told")
 
