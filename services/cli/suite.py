@@ -54,7 +54,9 @@ async def running_suite(data: DataFolder, *, movable_clock: bool = False) -> Asy
         # In the main thread: PostgreSQL ends with the thread that started it.
         server = stack.enter_context(EmbeddedPostgres(data.root))
         await prepare_databases(data, server.superuser_url())
-        addresses = choose_addresses()
+        addresses, sockets = reserve_addresses()
+        for held in sockets:
+            stack.callback(held.close)
         _write_service_tokens(data)
         renewal = asyncio.create_task(_renew_service_tokens(data))
         stack.callback(renewal.cancel)
@@ -79,31 +81,33 @@ async def prepare_databases(data: DataFolder, superuser_url: str) -> None:
         await prepare(service)
 
 
-def choose_addresses() -> dict[str, str]:
-    """Return an address on this machine for each part: its usual port, or a free one where that is taken."""
-    chosen: dict[str, str] = {}
-    held: list[socket.socket] = []
-    for name, usual in DEFAULT_PORTS.items():
-        listener = _bound(usual) or _bound(0)
-        if listener is None:
-            raise SuiteError("No free port on 127.0.0.1; end something that listens, and start again")
-        held.append(listener)  # held until all are chosen, so that no two are the same
-        chosen[name] = f"127.0.0.1:{listener.getsockname()[1]}"
-    for listener in held:
-        listener.close()
-    return chosen
+def reserve_addresses() -> tuple[dict[str, str], list[socket.socket]]:
+    """Reserve an address on this machine for each part: its usual port, or a free one where that is taken.
+
+    Returns:
+        The addresses, and the sockets that hold them until they are closed: nobody else can take the port of a
+        service that is being started again.
+
+    Raises:
+        SuiteError: no port is free.
+    """
+    sockets = {name: _held(usual) or _held(0) for name, usual in DEFAULT_PORTS.items()}
+    held = {name: found for name, found in sockets.items() if found is not None}
+    if len(held) < len(sockets):
+        raise SuiteError("No free port on 127.0.0.1; end something that listens, and start again")
+    return {name: f"127.0.0.1:{found.getsockname()[1]}" for name, found in held.items()}, list(held.values())
 
 
-def _bound(port: int) -> socket.socket | None:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _held(port: int) -> socket.socket | None:
+    holder = socket.socket()
     try:
-        listener.bind(("127.0.0.1", port))
-        listener.listen()
+        holder.bind(("127.0.0.1", port))
     except OSError:
-        listener.close()
+        holder.close()
         return None
-    return listener
+    # Shared after it was bound alone: our own children may listen on the port, and nobody else has it.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return holder
 
 
 def _write_service_tokens(data: DataFolder) -> None:

@@ -68,7 +68,7 @@ class MailSink:
         Raises:
             OSError: the port is taken.
         """
-        self._server = await asyncio.get_running_loop().create_server(self._accept, HOST, self.port)
+        self._server = await asyncio.get_running_loop().create_server(self._accept, HOST, self.port, reuse_port=True)
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

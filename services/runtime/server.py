@@ -33,7 +33,6 @@ _OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 30_000),
     ("grpc.max_concurrent_streams", 200),
-    ("grpc.so_reuseport", 0),  # a second process on the port is a mistake here, not a replica
 )
 
 Adder = Callable[[Any, grpc.aio.Server], None]

@@ -183,7 +183,9 @@ async def test_another_organization_sees_nothing(
     try:
         answer = await _call(stage.channels[service], method)(request, timeout=10, metadata=bearer(token))
     except grpc.aio.AioRpcError as error:
-        assert error.code() is grpc.StatusCode.NOT_FOUND  # noqa: PT017 - an empty page is as good
+        # An empty page is as good, and so is "not known here yet", which a session may be for a moment.
+        known = error.code() is not grpc.StatusCode.NOT_FOUND and reason_of(status_from(error)) != "SESSION_UNKNOWN"
+        assert not known
         return
     items = [value for field, value in answer.ListFields() if field.is_repeated]
     # Their own look may itself be the first access record of that organization.

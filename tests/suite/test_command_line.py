@@ -112,7 +112,7 @@ async def test_import_with_wrong_rows_says_all_and_writes_nothing(
     with (broken / "patients.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     rows[0]["birth_date"] = "1985-02-30"
-    rows[1]["zone"] = "Mars/Olympus"
+    rows[1]["time_zone"] = "Mars/Olympus"
     with (broken / "patients.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
