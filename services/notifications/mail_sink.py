@@ -104,7 +104,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where the .eml files go")
     arguments = parser.parse_args()
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # the library logs addresses
-    asyncio.run(serve(arguments.folder, arguments.port))
+    try:
+        asyncio.run(serve(arguments.folder, arguments.port))
+    except OSError as error:
+        raise SystemExit(f"The mail sink cannot use port {arguments.port} or {arguments.folder}: {error}") from None
 
 
 if __name__ == "__main__":
