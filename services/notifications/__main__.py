@@ -45,7 +45,7 @@ async def serve(settings: NotificationsSettings) -> None:
     metrics = Metrics()
     ticker = Ticker(metrics)
     writer = Writer(database, RUNTIME_TABLES)
-    queue = WorkQueue()
+    queue = WorkQueue(lease=settings.send_lease)
     units = Units(database, cipher=ContactCipher.from_file(settings.contact_key_file), queue=queue)
     origin = Organizer(settings.mail_from_name, settings.mail_from_address)
     composer = EmailComposer(TemplateLibrary.shipped(), origin)

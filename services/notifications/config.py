@@ -1,5 +1,6 @@
 """Settings of the notifications service, from KAT_NOTIFICATIONS_… variables."""
 
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
@@ -50,6 +51,14 @@ class NotificationsSettings(ServiceSettings):
         if bool(self.smtp_username) != bool(self.smtp_password_file):
             raise ValueError("set smtp_username and smtp_password_file, both or neither")
         return self
+
+    @property
+    def send_lease(self) -> timedelta:
+        """How long a replica may take to send one message: three times the longest that it should.
+
+        A conversation has about three long waits; who is killed in it leaves the message alone for so long.
+        """
+        return timedelta(seconds=9 * self.smtp_seconds)
 
     @property
     def insists_on_tls(self) -> bool:

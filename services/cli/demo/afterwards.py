@@ -1,12 +1,11 @@
 """The last part of the day: the mail that arrived, an amendment, and the audit trail checked."""
 
-from collections.abc import Sequence
 from datetime import UTC
 from email.message import EmailMessage
 
 from kat.dosing_log.v1 import dosing_log_pb2, records_pb2
 from kat.notifications.v1 import notifications_pb2
-from kat.scheduler.v1 import roster_pb2
+from kat.scheduler.v1 import roster_pb2, session_pb2
 from services.cli.demo.account import Account
 from services.cli.demo.cast import Cast
 from services.cli.demo.stage import DemoError, Stage
@@ -17,12 +16,25 @@ AUDIT = dosing_log_pb2.ACCESS_PURPOSE_AUDIT
 PAGE = 1000
 
 
-def tell_mails(account: Account, stage: Stage, mails: Sequence[EmailMessage]) -> None:
-    """Say what the local sink received."""
-    for mail in mails:
-        attached = [part.get_content_type() for part in mail.walk() if part.get_content_type() == "text/calendar"]
-        calendar = ", with a calendar file" if attached else ""
-        account.done(stage.now(), f"e-mail to {mail['To']}: {mail['Subject']}{calendar}")
+async def tell_message(
+    stage: Stage, account: Account, cast: Cast, session: session_pb2.Session, rule: str, *, show: bool = False
+) -> None:
+    """Wait for the end of a message about a session, say what became of it, and show the e-mail where asked."""
+    notification = await stage.message_settled(session.patient, session.name, rule, cast.front_desk)
+    mail = stage.mail_of(notification)
+    if notification.state != notifications_pb2.Notification.STATE_ACCEPTED or mail is None:
+        state = notifications_pb2.Notification.State.Name(notification.state).removeprefix("STATE_").lower()
+        account.done(
+            stage.now(), f"message {rule}: {state}, {notification.state_reason}; a task for staff where needed"
+        )
+        return
+    attached = any(part.get_content_type() == "text/calendar" for part in mail.walk())
+    calendar = ", with a calendar file" if attached else ""
+    account.done(
+        stage.now(), f"e-mail to {mail['To']}: {mail['Subject']}{calendar}", name=notification.name, label=rule
+    )
+    if show:
+        show_mail(account, mail)
 
 
 def show_mail(account: Account, mail: EmailMessage) -> None:
@@ -30,19 +42,6 @@ def show_mail(account: Account, mail: EmailMessage) -> None:
     body = mail.get_body(("plain",))
     for line in (body.get_content() if body else "").strip().splitlines():
         account.detail(f"│ {line}")
-
-
-async def aftercare_sent(stage: Stage, cast: Cast, patient: roster_pb2.Patient) -> None:
-    """Wait until the patient's aftercare message was taken by the mail server."""
-    request = notifications_pb2.ListNotificationsRequest(
-        patient=patient.name, states=[notifications_pb2.Notification.STATE_ACCEPTED], page_size=PAGE
-    )
-
-    async def look() -> bool | None:
-        found = await stage.call(stage.notifications.ListNotifications, request, cast.front_desk)
-        return any(each.template_code == "aftercare" for each in found.notifications) or None
-
-    await stage.until("the aftercare message", look)
 
 
 async def amend(stage: Stage, account: Account, cast: Cast, treatment: Treatment) -> None:

@@ -8,18 +8,23 @@ from services.cli.demo.account import Account
 from services.cli.demo.stage import Stage
 
 BOOKED_AHEAD_DAYS = 8  # a Monday, since the first session is on a Tuesday
-# When the reminders of the shipped templates are due, before the session.
-REMINDERS = (timedelta(days=7), timedelta(hours=48), timedelta(hours=24), timedelta(hours=2))
+# Rules that remind, and how long before the session's start each is due at the latest.
+REMINDERS = {
+    "7d_before": timedelta(days=7),
+    "48h_before": timedelta(hours=48),
+    "24h_before": timedelta(hours=24),
+    "2h_before": timedelta(hours=2),
+}
 
 
-async def run_day(stage: Stage) -> Account:
-    """Run one clinic day and tell it.
+async def run_day(stage: Stage, account: Account | None = None) -> Account:
+    """Run one clinic day and tell it, in the account that is given or a new one.
 
     Raises:
         DemoError, NotRefusedError, LedgerFaultError: the day did not go as it must.
         grpc.aio.AioRpcError: something was refused that should not have been.
     """
-    account = Account(ZoneInfo("UTC"))
+    account = account or Account(ZoneInfo("UTC"))
     account.chapter("The clinics")
     people = await cast.gather(stage, account)
     account.zone = zone = ZoneInfo(people.clinic.time_zone)
@@ -29,32 +34,26 @@ async def run_day(stage: Stage) -> Account:
     account.chapter("Plan", f"Times are on the clinic's clock, {zone.key}; the demo moves it forward.")
     first = booking.first_session_date(stage.now(), zone)
     _move_to_local(stage, first - timedelta(days=BOOKED_AHEAD_DAYS), time(9, 30), zone)
-    mails_before = len(stage.mails())
     course = await booking.enroll(stage, account, people, patient, "patient")
     series = await booking.book_series(stage, account, people, course, first)
     session = await booking.confirm(stage, account, people, series[0])
-    afterwards.tell_mails(account, stage, await stage.mails_after(mails_before, 1))
+    for booked in series:
+        await afterwards.tell_message(stage, account, people, booked, "booked")
     await booking.refuse_six_days(stage, account, people, course, series[-1])
     other_course = await booking.enroll(stage, account, people, other_patient, "another patient")
     await booking.refuse_second_in_room(stage, account, people, other_course, session)
 
     account.chapter("Tell")
     start = session.interval.start_time.ToDatetime(tzinfo=UTC)
-    for before in REMINDERS:
-        count = len(stage.mails())
+    for rule, before in REMINDERS.items():
         stage.move_to(max(stage.now(), start - before + timedelta(minutes=1)))
-        afterwards.tell_mails(account, stage, await stage.mails_after(count, 1))
-    afterwards.show_mail(account, stage.mails()[-1])
+        await afterwards.tell_message(stage, account, people, session, rule, show=rule == "2h_before")
 
     account.chapter("Give")
-    count = len(stage.mails())
     treated = await treatment.treat(stage, account, people, course, session)
 
     account.chapter("Afterwards")
-    await afterwards.aftercare_sent(stage, people, patient)
-    new = stage.mails()[count:]
-    afterwards.tell_mails(account, stage, new)
-    afterwards.show_mail(account, new[-1])
+    await afterwards.tell_message(stage, account, people, session, "after_visit", show=True)
     await afterwards.amend(stage, account, people, treated)
     await afterwards.check_audit_trail(stage, account, people, treated)
     await afterwards.tell_stock_and_access(stage, account, people, treated, patient)

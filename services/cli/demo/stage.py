@@ -3,7 +3,7 @@
 import asyncio
 import email
 import email.policy
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 import grpc
 
 from kat.dosing_log.v1 import dosing_log_pb2_grpc as dosing_log_grpc
+from kat.notifications.v1 import notifications_pb2
 from kat.notifications.v1 import notifications_pb2_grpc as notifications_grpc
+from kat.notifications.v1.notifications_pb2 import Notification
 from kat.scheduler.v1 import course_pb2_grpc, roster_pb2_grpc, session_pb2_grpc
 from services.cli.clients import issue_token
 from services.cli.data_folder import DataFolder
@@ -117,15 +119,22 @@ class Stage:
         files = sorted(self._data.mail.glob("*.eml"), key=lambda file: file.stat().st_mtime_ns)
         return [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in files]
 
-    async def mails_after(self, count: int, wanted: int) -> Sequence[EmailMessage]:
-        """Wait for so many more e-mails than there were, and return the new ones."""
+    async def message_settled(self, patient: str, session: str, rule: str, person: Person) -> Notification:
+        """Wait until the message that a rule plans for a session, by e-mail, came to its end, and return it."""
+        request = notifications_pb2.ListNotificationsRequest(patient=patient, session=session, page_size=1000)
 
-        async def look() -> Sequence[EmailMessage] | None:
-            new = self.mails()[count:]
-            return new if len(new) >= wanted else None
+        async def look() -> Notification | None:
+            found = (await self.call(self.notifications.ListNotifications, request, person)).notifications
+            return next((each for each in found if each.rule == rule and each.state not in _UNSETTLED), None)
 
-        return await self.until(f"{wanted} more e-mails at the local sink", look)
+        return await self.until(f"the message {rule} about {session}", look)
+
+    def mail_of(self, notification: Notification) -> EmailMessage | None:
+        """Return the e-mail that the local sink took of a notification."""
+        sent = {attempt.message_id.strip("<>") for attempt in notification.attempts}
+        return next((mail for mail in self.mails() if str(mail["Message-ID"]).strip("<>") in sent), None)
 
 
+_UNSETTLED = frozenset({Notification.STATE_PLANNED, Notification.STATE_SENDING})
 # What a service says of something that another service knows and it will hear of shortly.
 _NOT_HEARD_YET = frozenset({"SESSION_UNKNOWN", "COURSE_UNKNOWN", "PROTOCOL_UNKNOWN"})
