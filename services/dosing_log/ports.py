@@ -12,7 +12,7 @@ from services.dosing_log.domain.contents import Content
 from services.dosing_log.domain.evidence import Entry, Opening, SignedCheckpoint
 from services.dosing_log.domain.protocols import Protocol
 from services.dosing_log.domain.records import Receipt, RecordVersion, Signature, StoredRecord, StoredSignature
-from services.dosing_log.domain.sessions import Course, Session
+from services.dosing_log.domain.sessions import Course, Planned, Session
 from services.dosing_log.domain.signing import PinAttempts
 from services.dosing_log.domain.stock import Lot, LotOnHand, Movement
 
@@ -121,12 +121,8 @@ class Projection(Port):
         """Return a session."""
         ...
 
-    async def course(self, course_id: UUID) -> Course | None:
-        """Return a course."""
-        ...
-
-    async def protocol(self, protocol_id: UUID) -> Protocol | None:
-        """Return a protocol version."""
+    async def planned(self, session_id: UUID) -> Planned | None:
+        """Return a session with its course and protocol."""
         ...
 
     async def put_session(self, session: Session) -> None:

@@ -1,5 +1,6 @@
 """Contents of records out of messages."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,7 @@ _MG = ("mg",)
 _DRUG_UNITS = ("mg", "mL")
 _IDENTIFIERS_NEEDED = 2
 _LONGEST_NOTE = 2_000
+_KIND_OF_IDENTIFIER = re.compile(r"[a-z]{2,}(_[a-z]+)*")  # a name or a date does not look like this
 
 
 def order(fields: Fields, path: str, message: Any, prescriber: Actor) -> Order:
@@ -43,14 +45,16 @@ def order(fields: Fields, path: str, message: Any, prescriber: Actor) -> Order:
 
 def check(fields: Fields, path: str, message: records_pb2.Check, now: datetime) -> Check:
     """Read a check."""
-    components = [
-        fields.text(f"{path}.identity_components[{index}]", component, maximum=50)
-        for index, component in enumerate(message.identity_components)
-    ]
-    if len({component.casefold() for component in components}) < _IDENTIFIERS_NEEDED:
+    components = tuple(message.identity_components)
+    for index, component in enumerate(components):
+        if not _KIND_OF_IDENTIFIER.fullmatch(component):
+            fields.fault(
+                f"{path}.identity_components[{index}]", 'write the kind, such as "birth_date", never the value'
+            )
+    if len(set(components)) < _IDENTIFIERS_NEEDED:
         fields.fault(f"{path}.identity_components", 'write two different kinds, such as "name" and "birth_date"')
     return Check(
-        identity_components=tuple(components),
+        identity_components=components,
         last_food_time=past(fields, f"{path}.last_food_time", message, "last_food_time", now),
         last_fluid_time=past(fields, f"{path}.last_fluid_time", message, "last_fluid_time", now),
         escort_arranged=message.escort_arranged,

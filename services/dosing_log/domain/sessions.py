@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from services.dosing_log.domain.protocols import Protocol
 from services.dosing_log.domain.values import local_date
 
 
@@ -50,3 +51,12 @@ class Course:
         """Return the patient's age in whole years."""
         birthday_to_come = (day.month, day.day) < (self.adult_date.month, self.adult_date.day)
         return 18 + day.year - self.adult_date.year - birthday_to_come
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A session with its course and protocol, as far as they have arrived."""
+
+    session: Session
+    course: Course | None
+    protocol: Protocol | None

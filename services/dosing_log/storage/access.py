@@ -24,16 +24,8 @@ class StoredAccessLog:
 
     async def add(self, access: Access) -> None:
         """Add an access."""
-        event = {"type": "access", "organization_id": str(self._organization_id), **object_to_json(access)}
-        receipt = await self._ledger.append(event)
-        await self._connection.execute(
-            insert(ACCESS_RECORD).values(
-                organization_id=self._organization_id,
-                access_id=access.access_id,
-                event_id=receipt.event_id,
-                patient_id=access.patient_id,
-            )
-        )
+        row = insert(ACCESS_RECORD).values(access_id=access.access_id, patient_id=access.patient_id)
+        await self._ledger.append({"type": "access", **object_to_json(access)}, row)
 
     async def newest(
         self, *, patient_id: UUID | None, before: UUID | None, limit: int

@@ -1,10 +1,10 @@
-"""Putting events into the ledger: opening and pending entry in one statement, in the transaction of the event."""
+"""Putting events into the ledger: row, opening and pending entry in one statement."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, insert, select
+from sqlalchemy import Insert, Row, Select, and_, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dosing_log.domain.canonical import Json
@@ -41,10 +41,17 @@ class LedgerWriter:
         self._organization_id = organization_id
         self._logs = logs
 
-    async def append(self, event: Mapping[str, Json], signatures: Sequence[bytes] = ()) -> Receipt:
-        """Commit to an event and queue its entry."""
+    async def append(self, event: Mapping[str, Json], row: Insert, signatures: Sequence[bytes] = ()) -> Receipt:
+        """Commit to an event, queue its entry, and insert its row, all in one statement.
+
+        Args:
+            event: what is committed to; the organization is added.
+            row: the insert of the event's own row, without organization and event id.
+            signatures: what the entry covers beside the event.
+        """
         await self._logs.ensure(self._connection, self._organization_id)
-        record, salt, event_id = canonical_record(event), new_salt(), new_id()
+        owned = {**event, "organization_id": str(self._organization_id)}
+        record, salt, event_id = canonical_record(owned), new_salt(), new_id()
         receipt = Receipt(event_id, commitment(record, salt))
         opening = insert(OPENING).values(
             organization_id=self._organization_id,
@@ -57,7 +64,8 @@ class LedgerWriter:
         pending = insert(LEDGER.pending).values(
             organization_id=self._organization_id, event_id=event_id, entry=ledger_entry(record, salt, signatures)
         )
-        await self._connection.execute(pending.add_cte(opening.cte("opening")))
+        owned_row = row.values(organization_id=self._organization_id, event_id=event_id)
+        await self._connection.execute(owned_row.add_cte(opening.cte("opening"), pending.cte("pending")))
         return receipt
 
 

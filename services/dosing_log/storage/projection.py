@@ -4,13 +4,13 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table, select
+from sqlalchemy import Table, and_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dosing_log.domain.canonical import from_json, object_to_json
 from services.dosing_log.domain.protocols import Protocol
-from services.dosing_log.domain.sessions import Course, Session
+from services.dosing_log.domain.sessions import Course, Planned, Session
 from services.dosing_log.storage.tables import COURSE, PROTOCOL, SESSION
 
 
@@ -23,22 +23,29 @@ class StoredProjection:
 
     async def session(self, session_id: UUID) -> Session | None:
         """Return a session."""
-        row = await self._row(SESSION, session_id=session_id)
+        statement = select(SESSION).filter_by(organization_id=self._organization_id, session_id=session_id)
+        row = (await self._connection.execute(statement)).one_or_none()
+        return _session(row._asdict()) if row else None
+
+    async def planned(self, session_id: UUID) -> Planned | None:
+        """Return a session with its course and protocol."""
+        session, course, protocol = SESSION.c, COURSE.c, PROTOCOL.c
+        ours = session.organization_id
+        statement = (
+            select(SESSION, *_prefixed(COURSE), protocol.content)
+            .outerjoin(COURSE, and_(course.organization_id == ours, course.course_id == session.course_id))
+            .outerjoin(PROTOCOL, and_(protocol.organization_id == ours, protocol.protocol_id == session.protocol_id))
+            .where(ours == self._organization_id, session.session_id == session_id)
+        )
+        row = (await self._connection.execute(statement)).one_or_none()
         if row is None:
             return None
-        return Session(**{**_values(row), "supervisor_subjects": tuple(row.supervisor_subjects)})
-
-    async def course(self, course_id: UUID) -> Course | None:
-        """Return a course."""
-        row = await self._row(COURSE, course_id=course_id)
-        if row is None:
-            return None
-        return Course(**{**_values(row), "contraindications": tuple(row.contraindications)})
-
-    async def protocol(self, protocol_id: UUID) -> Protocol | None:
-        """Return a protocol version."""
-        row = await self._row(PROTOCOL, protocol_id=protocol_id)
-        return from_json(Protocol, row.content) if row else None
+        values = row._asdict()
+        return Planned(
+            _session({column.name: values[column.name] for column in SESSION.c}),
+            _course({column.name: values[f"course__{column.name}"] for column in COURSE.c}),
+            from_json(Protocol, row.content) if row.content else None,
+        )
 
     async def put_session(self, session: Session) -> None:
         """Keep a session as it stands now; one with an older revision changes nothing."""
@@ -69,10 +76,17 @@ class StoredProjection:
         )
         await self._connection.execute(statement.on_conflict_do_nothing())
 
-    async def _row(self, table: Table, **key: UUID) -> Row[Any] | None:
-        statement = select(table).filter_by(organization_id=self._organization_id, **key)
-        return (await self._connection.execute(statement)).one_or_none()
+
+def _prefixed(table: Table) -> list[Any]:
+    return [column.label(f"course__{column.name}") for column in table.c]
 
 
-def _values(row: Row[Any]) -> dict[str, Any]:
-    return {name: value for name, value in row._asdict().items() if name != "organization_id"}
+def _session(values: dict[str, Any]) -> Session:
+    del values["organization_id"]
+    return Session(**{**values, "supervisor_subjects": tuple(values["supervisor_subjects"])})
+
+
+def _course(values: dict[str, Any]) -> Course | None:
+    if values.pop("organization_id") is None:
+        return None
+    return Course(**{**values, "contraindications": tuple(values["contraindications"])})

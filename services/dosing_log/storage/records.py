@@ -25,6 +25,7 @@ from services.dosing_log.errors import AlreadySignedError, StaleRecordError
 from services.dosing_log.ports import AnyRecord
 from services.dosing_log.storage.ledger import LedgerWriter, receipt_of, with_receipt
 from services.dosing_log.storage.tables import RECORD_VERSION, SIGNATURE
+from services.runtime.database import constraint_of
 
 # What is asked of a patient's other sessions when a dose is judged.
 _OF_OTHER_SESSIONS = (Kind.ORDER, Kind.ASSESSMENT, Kind.AUTHORIZATION, Kind.ADMINISTRATION, Kind.DEPARTURE)
@@ -51,12 +52,9 @@ class StoredRecords:
 
     async def add(self, version: RecordVersion[Content]) -> AnyRecord:
         """Add a version: the first of a record or the next."""
-        receipt = await self._ledger.append(self._owned(version_to_json(version)))
-        statement = insert(RECORD_VERSION).values(
-            organization_id=self._organization_id,
+        row = insert(RECORD_VERSION).values(
             record_id=version.record_id,
             version=version.version,
-            event_id=receipt.event_id,
             kind=version.kind.value,
             session_id=version.session_id,
             patient_id=version.patient_id,
@@ -64,9 +62,11 @@ class StoredRecords:
             record_time=version.record_time,
         )
         try:
-            await self._connection.execute(statement)
+            receipt = await self._ledger.append(version_to_json(version), row)
         except IntegrityError as error:
-            raise StaleRecordError from error
+            if constraint_of(error) == "record_version_pkey":
+                raise StaleRecordError from error
+            raise
         return StoredRecord(version, receipt)
 
     async def find(self, record_id: UUID, *, at: datetime | None = None) -> AnyRecord | None:
@@ -119,23 +119,22 @@ class StoredRecords:
             AlreadySignedError: the signer signed this version with this meaning.
         """
         event = {"type": "signature", **object_to_json(signature)}
-        receipt = await self._ledger.append(self._owned(event), [bytes.fromhex(signature.signature_hash)])
-        statement = insert(SIGNATURE).values(
-            organization_id=self._organization_id,
+        row = insert(SIGNATURE).values(
             record_id=signature.record_id,
             version=signature.version,
             signer_subject=signature.signer.subject,
             meaning=signature.meaning.value,
-            event_id=receipt.event_id,
             token_id=signature.token_id,
             components_used=signature.components_used,
             sign_time=signature.sign_time,
             session_time=session_time,
         )
         try:
-            await self._connection.execute(statement)
+            receipt = await self._ledger.append(event, row, [bytes.fromhex(signature.signature_hash)])
         except IntegrityError as error:
-            raise AlreadySignedError from error
+            if constraint_of(error) == "signature_pkey":
+                raise AlreadySignedError from error
+            raise
         return StoredSignature(signature, receipt)
 
     async def last_full_signature(self, signer_subject: str, token_id: str) -> datetime | None:
@@ -148,9 +147,6 @@ class StoredRecords:
         )
         latest: datetime | None = (await self._connection.execute(statement)).scalar_one()
         return latest
-
-    def _owned(self, event: dict[str, Any]) -> dict[str, Any]:
-        return {**event, "organization_id": str(self._organization_id)}
 
     def _versions(self) -> Select[Any]:
         statement = with_receipt(select(RECORD_VERSION.c.record_id, RECORD_VERSION.c.version), RECORD_VERSION)

@@ -33,17 +33,14 @@ class StoredStock:
         Raises:
             LotExistsError: the clinic has it.
         """
-        entry = await self._ledger.append(self._owned("lot", lot))
-        statement = insert(LOT).values(
-            organization_id=self._organization_id,
+        row = insert(LOT).values(
             lot_id=lot.lot_id,
-            event_id=entry.event_id,
             clinic_id=lot.clinic_id,
             product=lot.product,
             lot_number=lot.lot_number,
         )
         try:
-            await self._connection.execute(statement)
+            await self._ledger.append({"type": "lot", **object_to_json(lot)}, row)
         except IntegrityError as error:
             if constraint_of(error) == "lot_once":
                 raise LotExistsError from error
@@ -62,18 +59,14 @@ class StoredStock:
 
     async def post(self, movement: Movement) -> None:
         """Add the next movement of a locked lot."""
-        entry = await self._ledger.append(self._owned("movement", movement))
-        await self._connection.execute(
-            insert(MOVEMENT).values(
-                organization_id=self._organization_id,
-                lot_id=movement.lot_id,
-                sequence_number=movement.sequence_number,
-                event_id=entry.event_id,
-                amount_mg=movement.amount_mg,
-                balance_after_mg=movement.balance_after_mg,
-                record_id=movement.record_id,
-            )
+        row = insert(MOVEMENT).values(
+            lot_id=movement.lot_id,
+            sequence_number=movement.sequence_number,
+            amount_mg=movement.amount_mg,
+            balance_after_mg=movement.balance_after_mg,
+            record_id=movement.record_id,
         )
+        await self._ledger.append({"type": "movement", **object_to_json(movement)}, row)
 
     async def posted_by(self, record_id: UUID) -> dict[UUID, Decimal]:
         """Return what the movements of a record sum up to, in mg for each lot."""
@@ -107,9 +100,6 @@ class StoredStock:
             .limit(limit)
         )
         return [from_json(Movement, orjson.loads(row.record)) for row in await self._connection.execute(statement)]
-
-    def _owned(self, kind: str, value: Lot | Movement) -> dict[str, Any]:
-        return {"type": kind, "organization_id": str(self._organization_id), **object_to_json(value)}
 
     def _lots(self) -> Select[Any]:
         newest = (

@@ -67,7 +67,7 @@ async def record_administration(
         recorder=actor,
     ).judged(judge(visit, administration, lot, record_id))
     stored = await unit.records.add(version)
-    await settle(unit, version)
+    await settle(unit, version, lot)
     if administration.given.mg:
         await unit.announcer.dose_administered(visit.session, record_id, administration.start_time)
     return stored

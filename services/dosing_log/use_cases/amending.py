@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from services.dosing_log.domain.amounts import EXACT
 from services.dosing_log.domain.contents import (
     Administration,
     Assessment,
@@ -20,6 +21,7 @@ from services.dosing_log.domain.contents import (
     kind_of,
 )
 from services.dosing_log.domain.records import Finding
+from services.dosing_log.domain.stock import LotOnHand
 from services.dosing_log.domain.wastage import wastage_findings
 from services.dosing_log.errors import (
     AmendmentDeniedError,
@@ -72,12 +74,14 @@ async def amend_record(command: Amendment, unit: UnitOfWork, clock: Clock, actor
     if present is None or present.etag != command.etag:
         raise StaleRecordError
     _check_may_amend(present.version.content, command, actor)
-    content, findings = await _resolve(command, present, visit, unit)
+    content, findings, lot = await _resolve(command, present, visit, unit, actor)
+    # A dose happened when it began: one time, told twice in the message.
+    event_time = content.start_time if isinstance(content, Administration) else command.event_time
     version = present.version.amended(
-        content, event_time=command.event_time, record_time=clock.now(), recorder=actor, reason=command.reason
+        content, event_time=event_time, record_time=clock.now(), recorder=actor, reason=command.reason
     ).judged(findings)
     stored = await unit.records.add(version)
-    await settle(unit, version)
+    await settle(unit, version, lot)
     await _announce(present, stored, visit, unit)
     return stored
 
@@ -92,28 +96,29 @@ def _check_may_amend(present: Content, command: Amendment, actor: Actor) -> None
 
 
 async def _resolve(
-    command: Amendment, present: AnyRecord, visit: Visit, unit: UnitOfWork
-) -> tuple[Content, Sequence[Finding]]:
-    """Return the new content and what the rules find in it."""
+    command: Amendment, present: AnyRecord, visit: Visit, unit: UnitOfWork, actor: Actor
+) -> tuple[Content, Sequence[Finding], LotOnHand | None]:
+    """Return the new content, what the rules find in it, and the lot that was locked for it."""
     corrected, before = command.content, present.version.content
     posted = await unit.stock.posted_by(command.record_id)
     if isinstance(corrected, AdministrationReport) and isinstance(before, Administration):
         lot = await lock_lot(unit, corrected.lot_id, "record.administration.lot")
         given = measured(corrected, lot, before.course_id, before.administrator)
         own = posted.get(corrected.lot_id, Decimal())
-        return given, judge(visit, given, lot, command.record_id, own)
+        return given, judge(visit, given, lot, command.record_id, own), lot
     if isinstance(corrected, WastageReport):
         lot = await lock_lot(unit, corrected.lot_id, "record.wastage.lot")
-        wasted = weighed(corrected, lot, present.version.recorder)
+        wasted = weighed(corrected, lot, present.version.recorder, actor)
         check_residual(wasted, visit, command.record_id)
-        return wasted, tuple(wastage_findings(wasted, lot, -posted.get(corrected.lot_id, Decimal())))
+        own = posted.get(corrected.lot_id, Decimal())
+        return wasted, tuple(wastage_findings(wasted, lot, EXACT.minus(own))), lot
     if isinstance(corrected, Discharge) and isinstance(before, Discharge):
-        return replace(corrected, approver=before.approver), present.version.findings
+        return replace(corrected, approver=before.approver), present.version.findings, None
     if isinstance(corrected, Departure):
-        return corrected, departure_findings(corrected, visit)
+        return corrected, departure_findings(corrected, visit), None
     content: Content = corrected  # type: ignore[assignment]  # reports were resolved above
     check_course(content, visit)
-    return content, ()
+    return content, (), None
 
 
 async def _announce(before: AnyRecord, after: AnyRecord, visit: Visit, unit: UnitOfWork) -> None:

@@ -6,7 +6,7 @@ from services.dosing_log.domain.access import Purpose
 from services.dosing_log.domain.contents import Administration, Departure, Discharge
 from services.dosing_log.domain.discharge import Readiness, readiness
 from services.dosing_log.domain.records import Finding, Severity
-from services.dosing_log.errors import NotReadyForDischargeError, SessionUnknownError
+from services.dosing_log.errors import NotReadyForDischargeError
 from services.dosing_log.ports import AnyRecord, UnitOfWork
 from services.dosing_log.use_cases.reading import Reader
 from services.dosing_log.use_cases.recording import Told, first_version
@@ -25,11 +25,8 @@ async def get_readiness(
     Raises:
         SessionUnknownError, CourseUnknownError: the scheduler's events have not arrived.
     """
-    session = await unit.projection.session(session_id)
-    if session is None:
-        raise SessionUnknownError
-    await reader.granted(unit, purpose, f"sessions/{session_id}", session.patient_id)
-    visit = await read_visit(unit, session)
+    visit = await read_visit(unit, session_id)
+    await reader.granted(unit, purpose, f"sessions/{session_id}", visit.session.patient_id)
     return readiness(visit.discharge_case(clock.now()))
 
 

@@ -39,8 +39,8 @@ async def lock_lot(unit: UnitOfWork, lot_id: UUID, path: str) -> LotOnHand:
     return lot
 
 
-async def settle(unit: UnitOfWork, version: RecordVersion[Content]) -> None:
-    """Post what the record's movements lack, in the transaction of the version.
+async def settle(unit: UnitOfWork, version: RecordVersion[Content], held: LotOnHand | None) -> None:
+    """Post what the record's movements lack, in the transaction of the version; `held` is the lot locked already.
 
     A movement never takes the book below zero: where a fact exceeds the book, it is posted down to zero, and the
     version's finding H8 states the shortfall. A count then brings book and shelf together.
@@ -49,7 +49,7 @@ async def settle(unit: UnitOfWork, version: RecordVersion[Content]) -> None:
     posted = await unit.stock.posted_by(version.record_id) if version.version > 1 else {}
     for lot_id in sorted(taken.keys() | posted.keys()):
         wanted = EXACT.minus(EXACT.add(taken.get(lot_id, Decimal()), posted.get(lot_id, Decimal())))
-        lot = await lock_lot(unit, lot_id, "lot")
+        lot = held if held and held.lot.lot_id == lot_id else await lock_lot(unit, lot_id, "lot")
         movement = lot.after(
             wanted,
             movement_id=new_id(),

@@ -24,7 +24,7 @@ from services.dosing_log.domain.protocols import Protocol
 from services.dosing_log.domain.records import Meaning, StoredRecord
 from services.dosing_log.domain.rules.case import DoseCase, PastDose, PlacedOrder, Taken, Weighing
 from services.dosing_log.domain.rules.given import GrantedAuthorization
-from services.dosing_log.domain.sessions import Course, Session
+from services.dosing_log.domain.sessions import Course, Planned, Session
 from services.dosing_log.domain.stock import LotOnHand
 from services.dosing_log.domain.values import Route
 from services.dosing_log.errors import CourseUnknownError, SessionUnknownError
@@ -198,18 +198,25 @@ async def open_visit(unit: UnitOfWork, session_id: UUID) -> Visit:
     Raises:
         SessionUnknownError: no event of the session has arrived.
     """
-    session = await unit.projection.session(session_id)
-    if session is None:
+    planned = await unit.projection.planned(session_id)
+    if planned is None:
         raise SessionUnknownError
-    await unit.records.lock_patient(session.patient_id)
-    return await read_visit(unit, session)
+    await unit.records.lock_patient(planned.session.patient_id)
+    return await _with_records(unit, planned)
 
 
-async def read_visit(unit: UnitOfWork, session: Session) -> Visit:
-    """Return a session with its records as they are now."""
-    return Visit(
-        session,
-        await unit.projection.course(session.course_id),
-        await unit.projection.protocol(session.protocol_id),
-        await unit.records.of_visit(session),
-    )
+async def read_visit(unit: UnitOfWork, session_id: UUID) -> Visit:
+    """Return a session with its records as they are now.
+
+    Raises:
+        SessionUnknownError: no event of the session has arrived.
+    """
+    planned = await unit.projection.planned(session_id)
+    if planned is None:
+        raise SessionUnknownError
+    return await _with_records(unit, planned)
+
+
+async def _with_records(unit: UnitOfWork, planned: Planned) -> Visit:
+    records = await unit.records.of_visit(planned.session)
+    return Visit(planned.session, planned.course, planned.protocol, records)

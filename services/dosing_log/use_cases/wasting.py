@@ -53,18 +53,18 @@ async def record_wastage(command: Told[WastageReport], unit: UnitOfWork, clock: 
         record_id, visit, wastage, event_time=command.event_time, record_time=clock.now(), recorder=actor
     ).judged(tuple(wastage_findings(wastage, lot, Decimal())))
     stored = await unit.records.add(version)
-    await settle(unit, version)
+    await settle(unit, version, lot)
     return stored
 
 
-def weighed(report: WastageReport, lot: LotOnHand, actor: Actor) -> Wastage:
+def weighed(report: WastageReport, lot: LotOnHand, *recorders: Actor) -> Wastage:
     """Return the report with its amount in mg.
 
     Raises:
-        InvalidArgumentError: mL of a lot that is not a liquid, or the caller as own witness (rule H10).
+        InvalidArgumentError: mL of a lot that is not a liquid, or a recorder as own witness (rule H10).
     """
-    if report.witness_subject == actor.subject:
-        raise invalid("wastage.witness_subject", "name another person than yourself")
+    if report.witness_subject in {recorder.subject for recorder in recorders}:
+        raise invalid("wastage.witness_subject", "name another person than who records it")
     try:
         amount = DrugAmount.of(report.amount, lot.lot.strength)
     except UnitMismatchError as mismatch:

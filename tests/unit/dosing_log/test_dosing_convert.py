@@ -152,7 +152,9 @@ def test_two_identifiers_of_different_kinds_are_needed():
         return pb.RecordCheckRequest(session=name("sessions"), event_time=timestamp(NOW), check=message)
 
     assert paths(requests.record_check, check("name"), NOW) == ["check.identity_components"]
-    assert paths(requests.record_check, check("name", "Name"), NOW) == ["check.identity_components"]
+    assert paths(requests.record_check, check("name", "name"), NOW) == ["check.identity_components"]
+    for value in ("Ada Lovelace", "1815-12-10", "MRN 4711", "Ada"):
+        assert paths(requests.record_check, check("name", value), NOW) == ["check.identity_components[1]"]
     assert requests.record_check(check("name", "birth_date"), NOW).content.identity_components
 
 
