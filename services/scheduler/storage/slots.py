@@ -1,9 +1,10 @@
 """Free time, computed by PostgreSQL: when a session may begin is a multirange for each room and supervisor."""
 
+from collections.abc import Sequence
 from datetime import time
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.blockers import BlockerCode
@@ -152,6 +153,8 @@ order by d.clinic_rank, d.day
 """
 )
 
+_WITHOUT_LOOPS = text("set local enable_nestloop = off")
+
 
 class PostgresSlots:
     """`SlotRepository` on one connection."""
@@ -169,12 +172,17 @@ class PostgresSlots:
             "last_clinic": after.clinic_id if after else None,
             "limit": limit,
         }
-        return [_slot(row) for row in (await self._connection.execute(_FIND, asked)).all()]
+        return [_slot(row) for row in await self._rows(_FIND, asked)]
 
     async def without(self, search: SlotSearch) -> list[DateWithoutSlot]:
         """See the port."""
-        rows = (await self._connection.execute(_WITHOUT, _asked(search))).all()
+        rows = await self._rows(_WITHOUT, _asked(search))
         return [DateWithoutSlot(row.clinic_id, row.day, _reasons(row)) for row in rows if row.without]
+
+    async def _rows(self, statement: TextClause, asked: dict[str, object]) -> Sequence[Row[Any]]:
+        # The planner cannot see how many rows come of ranges: it expects one, and would loop over all others for each.
+        await self._connection.execute(_WITHOUT_LOOPS)
+        return (await self._connection.execute(statement, asked)).all()
 
 
 def _asked(search: SlotSearch) -> dict[str, object]:
