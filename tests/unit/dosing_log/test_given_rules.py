@@ -60,6 +60,8 @@ GRANTED = GrantedAuthorization(AUTHORIZATION, NOW, used=False)
         (administration(start_time=NOW + timedelta(minutes=30)), GRANTED, []),
         (administration(start_time=NOW + timedelta(minutes=30, seconds=1)), GRANTED, ["D2"]),
         (administration(start_time=NOW - timedelta(seconds=1)), GRANTED, ["D2"]),
+        (administration(), replace(GRANTED, grant_time=NOW + timedelta(seconds=59)), []),  # charted to the minute
+        (administration(), replace(GRANTED, grant_time=NOW + timedelta(seconds=60)), ["D2"]),
         (administration(), replace(GRANTED, used=True), ["D3"]),
         (administration(lot_id=UUID(int=50)), GRANTED, ["D4"]),
         (administration(given=mg("35.000001")), GRANTED, ["D4"]),

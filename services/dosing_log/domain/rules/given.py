@@ -44,7 +44,7 @@ def out_of_time(case: GivenCase) -> Iterator[Breach]:
     start = case.administration.start_time
     if start > case.granted.authorization.expire_time:
         yield Breach("The authorization had expired when the dose began", _clock(start))
-    if start < case.granted.grant_time:
+    if start < case.granted.grant_time.replace(second=0, microsecond=0):  # starts are charted to the minute
         yield Breach("The dose began before it was authorized", _clock(start))
 
 
