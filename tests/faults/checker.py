@@ -190,7 +190,7 @@ def messages_after_cancellation(history: History, seen: Observed) -> Iterator[st
             if notification.rule != "cancelled":
                 late = [one for one in notification.attempts if _instant(one.start_time) > min(heard)]
                 yield from (f"{notification.name} about {session} begun after its cancellation" for _ in late)
-        if seen.sessions[session].state == CANCELLED:
+        if session in seen.sessions and seen.sessions[session].state == CANCELLED:
             open_states = (notifications_pb2.Notification.STATE_PLANNED, notifications_pb2.Notification.STATE_SENDING)
             yield from (f"{n.name} about {session} is still open" for n in notifications if n.state in open_states)
 

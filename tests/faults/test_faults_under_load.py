@@ -19,7 +19,7 @@ from tests.support.postgres import reachable_folder
 from tests.support.suite import SuiteProcess
 
 SEED = int(os.environ.get("KAT_FAULT_SEED") or random.SystemRandom().randrange(1_000_000))
-SECONDS = float(os.environ.get("KAT_FAULT_SECONDS") or 6)
+SECONDS = float(os.environ.get("KAT_FAULT_SECONDS") or 5)
 LONG = SECONDS >= 60
 
 
