@@ -1,5 +1,7 @@
 """The dosing log's program: everything it is made of, from top to bottom."""
 
+from sqlalchemy import func, select
+
 from kat.dosing_log.v1 import dosing_log_pb2, dosing_log_pb2_grpc
 from kat.events.v1 import events_pb2, events_pb2_grpc
 from services.dosing_log.clients import OutboxAnnouncer
@@ -17,13 +19,14 @@ from services.dosing_log.servicers.records import RecordServicer
 from services.dosing_log.storage.tables import LEDGER, RUNTIME
 from services.dosing_log.storage.unit import Units
 from services.dosing_log.use_cases.signing import PinKeeper
+from services.runtime.backlog import MEASURED_EVERY_SECONDS, Backlog, event_measures
 from services.runtime.channel import event_sinks
 from services.runtime.clock import SystemClock
 from services.runtime.database import Database
 from services.runtime.entry import start
 from services.runtime.events.inbox import EventSink
 from services.runtime.events.outbox import Outbox
-from services.runtime.events.relay import Relay
+from services.runtime.events.relay import schedule_relays
 from services.runtime.metrics import Metrics
 from services.runtime.server import ServiceServer
 from services.runtime.ticker import Ticker
@@ -70,9 +73,14 @@ async def serve(settings: DosingLogSettings) -> None:
     )
     server.add(events_pb2_grpc.add_EventSinkServicer_to_server, EventSink(database, RUNTIME, event_handlers(units.on)))
     ledger = LedgerJobs(database, LEDGER, signing_key, clock)
+    measures = {
+        **event_measures(RUNTIME),
+        "ledger_pending": lambda: select(func.count()).select_from(LEDGER.pending),
+    }
     consumers = {"scheduler": settings.scheduler_address, "notifications": settings.notifications_address}
     async with event_sinks(settings, consumers) as sinks:
-        ticker.every(settings.relay_seconds, "relay", Relay(database, RUNTIME, sinks).run_once)
+        schedule_relays(ticker, database, RUNTIME, sinks, seconds=settings.relay_seconds)
+        ticker.every(MEASURED_EVERY_SECONDS, "backlog", Backlog(database, metrics, measures).measure)
         ticker.every(settings.sequence_seconds, "sequence", ledger.sequence)
         ticker.every(settings.checkpoint_seconds, "checkpoint", ledger.sign)
         await server.run()

@@ -21,6 +21,7 @@ from services.notifications.storage.work import WorkQueue
 from services.notifications.units import Units
 from services.notifications.use_cases.planning import Planning
 from services.notifications.use_cases.sending import Sending
+from services.runtime.backlog import MEASURED_EVERY_SECONDS, Backlog
 from services.runtime.database import Database
 from services.runtime.entry import start
 from services.runtime.events.inbox import EventSink
@@ -72,6 +73,8 @@ async def serve(settings: NotificationsSettings) -> None:
         events_pb2_grpc.add_EventSinkServicer_to_server,
         EventSink(database, RUNTIME_TABLES, event_handlers(units, planning)),
     )
+    due = {"notifications_due": lambda: queue.due(clock.now())}
+    ticker.every(MEASURED_EVERY_SECONDS, "backlog", Backlog(database, metrics, due).measure)
     await server.run()
 
 

@@ -6,12 +6,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kat.events.v1 import events_pb2, events_pb2_grpc
 from kat.scheduler.v1 import course_pb2, course_pb2_grpc, roster_pb2, roster_pb2_grpc, session_pb2, session_pb2_grpc
+from services.runtime.backlog import MEASURED_EVERY_SECONDS, Backlog, event_measures
 from services.runtime.channel import event_sinks
 from services.runtime.database import Database
 from services.runtime.entry import start
 from services.runtime.events.inbox import EventSink
 from services.runtime.events.outbox import Outbox
-from services.runtime.events.relay import Relay
+from services.runtime.events.relay import schedule_relays
 from services.runtime.metrics import Metrics
 from services.runtime.server import ServiceServer
 from services.runtime.ticker import Ticker
@@ -61,7 +62,10 @@ async def serve(settings: SchedulerSettings) -> None:
     )
     consumers = {"dosing_log": settings.dosing_log_address, "notifications": settings.notifications_address}
     async with event_sinks(settings, consumers) as sinks:
-        ticker.every(settings.relay_seconds, "relay", Relay(database, RUNTIME_TABLES, sinks).run_once)
+        schedule_relays(ticker, database, RUNTIME_TABLES, sinks, seconds=settings.relay_seconds)
+        ticker.every(
+            MEASURED_EVERY_SECONDS, "backlog", Backlog(database, metrics, event_measures(RUNTIME_TABLES)).measure
+        )
         await server.run()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifications.domain.notification import Notification, State
@@ -23,6 +23,10 @@ class WorkQueue:
 
     def __init__(self, lease: timedelta = LEASE) -> None:
         self._queue = ClaimQueue(NOTIFICATION, ("organization_id", "notification_id"), claimable=IS_OPEN, lease=lease)
+
+    def due(self, now: datetime) -> Select[Any]:
+        """Return the query for how many notifications are due and not yet sent."""
+        return select(func.count()).select_from(NOTIFICATION).where(IS_OPEN, NOTIFICATION.c.due_time <= now)
 
     async def claim(self, connection: AsyncConnection, *, now: datetime, limit: int) -> Sequence[Notification]:
         """Take at most `limit` due notifications, of each organization no more than its share while others wait."""

@@ -15,6 +15,7 @@ from services.runtime.claims import ClaimQueue
 from services.runtime.database import ALL_ORGANIZATIONS, Database
 from services.runtime.identifiers import new_id
 from services.runtime.tables import RuntimeTables
+from services.runtime.ticker import Ticker
 
 LEASE = timedelta(seconds=30)
 STREAMS_AT_ONCE = 50
@@ -30,6 +31,14 @@ class Sink(Protocol):
     async def deliver(self, request: DeliverRequest) -> DeliverResponse:
         """Deliver events within a deadline shorter than the lease."""
         ...
+
+
+def schedule_relays(
+    ticker: Ticker, database: Database, tables: RuntimeTables, sinks: Mapping[str, Sink], *, seconds: float
+) -> None:
+    """Send to each consumer in a job of its own, so that one that hangs does not delay the others."""
+    for consumer, sink in sinks.items():
+        ticker.every(seconds, f"relay_{consumer}", Relay(database, tables, {consumer: sink}).run_once)
 
 
 @dataclass(frozen=True, slots=True)

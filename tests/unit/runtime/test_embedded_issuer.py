@@ -9,8 +9,12 @@ import pytest
 
 from services.runtime.embedded_issuer import AUDIENCE, ISSUER, EmbeddedIssuer
 
-NOW = datetime.now(UTC).replace(microsecond=0)  # PyJWT judges expiry by the machine's clock
 ORGANIZATION = UUID("0198c6b4-53a1-7c5e-9b1e-3d6f2a4b8c01")
+
+
+def machine_now() -> datetime:
+    """PyJWT judges expiry by the machine's clock."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 class FixedClock:
@@ -39,10 +43,11 @@ def verify(folder: Path, signed: str) -> dict[str, Any]:
 
 
 def test_its_tokens_pass_against_its_published_key(tmp_path: Path) -> None:
-    signed = token(EmbeddedIssuer(tmp_path, FixedClock(NOW)))
+    present = machine_now()
+    signed = token(EmbeddedIssuer(tmp_path, FixedClock(present)))
     claims = verify(tmp_path, signed)
     assert claims.pop("jti")
-    now = int(NOW.timestamp())
+    now = int(present.timestamp())
     assert claims == {
         "iss": "https://issuer.kat.invalid",
         "aud": "kat",
@@ -59,8 +64,9 @@ def test_its_tokens_pass_against_its_published_key(tmp_path: Path) -> None:
 
 
 def test_lifetime_authentication_time_and_every_organization(tmp_path: Path) -> None:
-    issuer = EmbeddedIssuer(tmp_path, FixedClock(NOW))
-    earlier = NOW - timedelta(minutes=20)
+    present = machine_now()
+    issuer = EmbeddedIssuer(tmp_path, FixedClock(present))
+    earlier = present - timedelta(minutes=20)
     claims = verify(tmp_path, token(issuer, organization="*", lifetime=timedelta(minutes=5), auth_time=earlier))
     assert claims["org"] == "*"
     assert claims["exp"] - claims["iat"] == 300
@@ -68,21 +74,24 @@ def test_lifetime_authentication_time_and_every_organization(tmp_path: Path) -> 
 
 
 def test_no_two_tokens_have_the_same_id(tmp_path: Path) -> None:
-    issuer = EmbeddedIssuer(tmp_path, FixedClock(NOW))
+    present = machine_now()
+    issuer = EmbeddedIssuer(tmp_path, FixedClock(present))
     assert len({verify(tmp_path, token(issuer))["jti"] for _ in range(20)}) == 20
 
 
 def test_tokens_end(tmp_path: Path) -> None:
-    signed = token(EmbeddedIssuer(tmp_path, FixedClock(NOW - timedelta(hours=2))))
+    present = machine_now()
+    signed = token(EmbeddedIssuer(tmp_path, FixedClock(present - timedelta(hours=2))))
     with pytest.raises(jwt.ExpiredSignatureError):
         verify(tmp_path, signed)
 
 
 def test_the_key_is_kept_and_stays_private(tmp_path: Path) -> None:
+    present = machine_now()
     folder = tmp_path / "issuer"
-    signed = token(EmbeddedIssuer(folder, FixedClock(NOW)))
+    signed = token(EmbeddedIssuer(folder, FixedClock(present)))
     (folder / "jwks.json").unlink()
-    EmbeddedIssuer(folder, FixedClock(NOW))
+    EmbeddedIssuer(folder, FixedClock(present))
     assert verify(folder, signed)["sub"] == "clinician-7"
     assert (folder / "issuer.key").stat().st_mode & 0o777 == 0o600
     (key,) = json.loads((folder / "jwks.json").read_text())["keys"]
@@ -90,9 +99,10 @@ def test_the_key_is_kept_and_stays_private(tmp_path: Path) -> None:
 
 
 def test_a_new_key_is_published_in_place_of_a_lost_one(tmp_path: Path) -> None:
-    old = token(EmbeddedIssuer(tmp_path, FixedClock(NOW)))
+    present = machine_now()
+    old = token(EmbeddedIssuer(tmp_path, FixedClock(present)))
     (tmp_path / "issuer.key").unlink()
-    new = token(EmbeddedIssuer(tmp_path, FixedClock(NOW)))
+    new = token(EmbeddedIssuer(tmp_path, FixedClock(present)))
     assert verify(tmp_path, new)["sub"] == "clinician-7"
     with pytest.raises(KeyError):
         verify(tmp_path, old)
