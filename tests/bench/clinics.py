@@ -1,6 +1,7 @@
 """A running suite with two clinics that are large enough for the load: rooms, supervisors, patients with courses."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -105,12 +106,18 @@ class Clinics:
         await self.settled()
 
     def places(self) -> Iterator[Place]:
-        """Every free slot from a fortnight ahead on, the rooms in turn."""
-        for offset in range(14, 90):
-            day = datetime.now(UTC).date() + timedelta(days=offset)
-            for arrival in _ARRIVALS if day.isoweekday() < 6 else ():
-                for room in self.rooms:
-                    yield Place(room, _local(day, arrival))
+        """So many free slots as are booked, from a fortnight ahead on, in an order as people ask for them."""
+        days = [datetime.now(UTC).date() + timedelta(days=offset) for offset in range(14, 60)]
+        every = [
+            Place(room, _local(day, arrival))
+            for day in days
+            if day.isoweekday() < 6
+            for arrival in _ARRIVALS
+            for room in self.rooms
+        ]
+        wanted = every[: ROUNDS * BOOKINGS]
+        random.Random(0).shuffle(wanted)  # noqa: S311 - the same order in every run
+        yield from wanted
 
     def race_places(self) -> Iterator[Place]:
         """Slots in one room, a week apart, beyond all others: so that a winner may race again."""

@@ -5,6 +5,7 @@ the server takes for a call says more than the rate.
 """
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,6 @@ import psutil
 
 from kat.scheduler.v1.course_pb2 import GetCourseRequest
 from kat.scheduler.v1.course_pb2_grpc import CourseServiceStub
-from services.cli.suite import choose_addresses
 from services.runtime.channel import ClientIdentity, bearer
 from services.runtime.clock import SystemClock
 from services.runtime.embedded_authority import EmbeddedAuthority
@@ -70,13 +70,17 @@ async def echo_server(kind: str, folder: Path, address: str, database_url: str) 
             await process.wait()
 
 
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
 async def rpc_stack() -> Row:
     row = Row("unary RPC, whole stack, 32 callers", "calls/s", "0.6")
-    addresses = choose_addresses()
     cost: dict[str, list[float]] = {"ours": [], "plain": []}
     with reachable_folder() as folder, superuser_url() as url:
-        plain = echo_server("plain", folder, addresses["scheduler"], url)
-        ours = echo_server("ours", folder, addresses["dosing_log"], url)
+        plain = echo_server("plain", folder, free_address(), url)
+        ours = echo_server("ours", folder, free_address(), url)
         async with plain as plain_server, ours as our_server:
             for _ in range(ROUNDS):
                 for name, server, rates in (("plain", plain_server, row.raw), ("ours", our_server, row.ours)):

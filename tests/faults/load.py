@@ -5,13 +5,16 @@ import random
 from datetime import UTC, time, timedelta
 from decimal import Decimal
 
+import grpc
+
 from kat.common.v1.common_pb2 import Quantity
 from kat.common.v1.protocol_pb2 import ROUTE_INTRAVENOUS, SUBSTANCE_KETAMINE
 from kat.dosing_log.v1 import dosing_log_pb2, records_pb2
 from kat.scheduler.v1 import session_pb2
+from services.runtime.channel import bearer
 from services.runtime.fields import date_message, time_message, timestamp
 from services.runtime.identifiers import new_id
-from tests.faults.history import History, Outcome
+from tests.faults.history import CALL_SECONDS, History, Outcome
 from tests.faults.world import World
 
 DESKS, NURSES = 6, 3
@@ -45,9 +48,9 @@ class Load:
 
     async def _desk(self, generator: random.Random) -> None:
         stage, desk = self._world.stage, self._world.cast.front_desk
-        known = generator.choice(list(self._sessions.values())) if self._sessions else None
         draw = generator.random()
-        if known is None or draw < 0.6:
+        known = await self._known(generator) if draw > 0.6 else None
+        if known is None:
             booking = session_pb2.Booking(
                 course=generator.choice(self._world.courses),
                 room=generator.choice(self._world.rooms).name,
@@ -83,6 +86,20 @@ class Load:
         if call.outcome is Outcome.OK:
             wastage = self._wastage(call.answer, lot)
             await self._history.write(stage.doses.RecordWastage, wastage, cast.nurse)
+
+    async def _known(self, generator: random.Random) -> session_pb2.Session | None:
+        """An acknowledged session as it is now, or None where there is none or the scheduler is away."""
+        if not self._sessions:
+            return None
+        request = session_pb2.GetSessionRequest(name=generator.choice(list(self._sessions)))
+        metadata = bearer(self._world.cast.front_desk.token)
+        try:
+            found: session_pb2.Session = await self._world.stage.sessions.GetSession(
+                request, timeout=CALL_SECONDS, metadata=metadata
+            )
+        except grpc.aio.AioRpcError:
+            return None
+        return found
 
     def _arrival(self, generator: random.Random) -> session_pb2.LocalTime:
         day = self._world.stage.now().date() + timedelta(days=generator.randint(*_DAYS_AHEAD))

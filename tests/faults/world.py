@@ -63,8 +63,7 @@ class World:
         self.suite.stop()
 
     async def reopen(self) -> None:
-        """Open the channels to where the suite listens now."""
-        await self._stack.aclose()
+        """Open channels to where the suite listens now; calls under way on the old ones come to their own end."""
         opened = await self._stack.enter_async_context(channels(self.suite.data))
         self.stage = Stage(self.suite.data, opened)
 
