@@ -215,6 +215,11 @@ class Phases:
     observation: timedelta
     turnover: timedelta
 
+    @property
+    def attendance(self) -> timedelta:
+        """From arrival to discharge."""
+        return self.preparation + self.observation
+
 
 def faults_of(definition: ProtocolDefinition) -> list[str]:
     """Return everything that is wrong with a definition; nothing for one that can be used."""

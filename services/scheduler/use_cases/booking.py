@@ -136,22 +136,25 @@ async def reschedule_session(command: Reschedule, unit: UnitOfWork, clock: Clock
     if blockers := [*course_blockers(attempt.course, 0), *found.blockers]:
         raise BookingRefusedError(blockers, f"sessions/{session.session_id}")
     planned, assignment = _free(found)
-    moved = replace(
+    await unit.sessions.move(_moved(session, attempt.place, planned, clock.now()), assignment)
+    stored = await unit.sessions.get(session.session_id)
+    await unit.events.session_rescheduled(stored, session)
+    return stored
+
+
+def _moved(session: Session, place: Place, planned: Plan, now: datetime) -> Session:
+    return replace(
         session,
-        clinic_id=attempt.place.clinic_id,
-        room_id=attempt.place.room_id,
-        time_zone=attempt.place.time_zone,
+        clinic_id=place.clinic_id,
+        room_id=place.room_id,
+        time_zone=place.time_zone,
         plan=planned,
         too_early=False,
         confirm_time=None,
         revision=session.revision + 1,
         version=session.version + 1,
-        update_time=clock.now(),
+        update_time=now,
     )
-    await unit.sessions.move(moved, assignment)
-    stored = await unit.sessions.get(session.session_id)
-    await unit.events.session_rescheduled(stored, session)
-    return stored
 
 
 def require_booked(session: Session, etag: str) -> None:

@@ -94,7 +94,7 @@ async def _nearest_free_times(attempt: Attempt, unit: UnitOfWork, now: datetime)
         protocol_code=attempt.protocol.code,
         clinic_ids=(attempt.place.clinic_id,),
         dates=(attempt.arrival.date,),
-        attendance=phases.preparation + phases.observation,
+        attendance=phases.attendance,
         turnover=phases.turnover,
         after=now,
     )

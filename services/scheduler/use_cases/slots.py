@@ -1,12 +1,14 @@
 """Finding free slots."""
 
-from dataclasses import dataclass
-from datetime import date, time
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
 from uuid import UUID
 
 from services.runtime.clock import Clock
 from services.scheduler.domain.blockers import BlockerCode
 from services.scheduler.domain.booking import course_blockers, date_blockers
+from services.scheduler.domain.course import Course
+from services.scheduler.domain.protocol import Protocol
 from services.scheduler.domain.slots import DateWithoutSlot, Slot, SlotPosition, SlotSearch
 from services.scheduler.ports import UnitOfWork
 
@@ -41,43 +43,45 @@ async def find_slots(question: SlotQuestion, unit: UnitOfWork, clock: Clock) -> 
         NotFoundError: the course or a clinic is not known.
     """
     course = await unit.courses.get(question.course_id)
-    protocol = await unit.protocols.get(course.protocol_id)
     for clinic_id in question.clinic_ids:
         await unit.roster.clinic(clinic_id)
-    commitments = await unit.sessions.commitments(course.patient_id)
-    of_course = [blocker.code for blocker in course_blockers(course, 1)]
-    of_date = {
-        day: [*of_course, *(blocker.code for blocker in date_blockers(course, day, commitments))]
-        for day in question.dates
-    }
-
-    def search(dates: tuple[date, ...]) -> SlotSearch:
-        return SlotSearch(
-            protocol_code=protocol.code,
-            clinic_ids=question.clinic_ids,
-            dates=dates,
-            attendance=protocol.phases.preparation + protocol.phases.observation,
-            turnover=protocol.phases.turnover,
-            after=clock.now(),
-            earliest_time=question.earliest_time,
-            latest_time=question.latest_time,
-            preferred_supervisor=question.preferred_supervisor,
-        )
-
+    search = _search(question, await unit.protocols.get(course.protocol_id), clock.now())
+    of_date = await _codes_by_date(course, question.dates, unit)
     allowed = tuple(day for day in question.dates if not of_date[day])
-    slots = await unit.slots.find(search(allowed), limit=question.size + 1, after=question.after) if allowed else []
-    of_time = {(one.clinic_id, one.date): one.codes for one in await unit.slots.without(search(question.dates))}
+    found = replace(search, dates=allowed)
+    slots = await unit.slots.find(found, limit=question.size + 1, after=question.after) if allowed else []
+    of_time = {(one.clinic_id, one.date): one.codes for one in await unit.slots.without(search)}
     without = [
         DateWithoutSlot(clinic_id, day, codes)
         for clinic_id in question.clinic_ids
         for day in question.dates
-        if (codes := _codes(of_date[day], of_time.get((clinic_id, day), ())))
+        if (codes := (*of_date[day], *of_time.get((clinic_id, day), ())))
     ]
     return _page(slots, without, question.size)
 
 
-def _codes(of_date: list[BlockerCode], of_time: tuple[BlockerCode, ...]) -> tuple[BlockerCode, ...]:
-    return tuple(dict.fromkeys([*of_date, *of_time]))
+def _search(question: SlotQuestion, protocol: Protocol, now: datetime) -> SlotSearch:
+    return SlotSearch(
+        protocol_code=protocol.code,
+        clinic_ids=question.clinic_ids,
+        dates=question.dates,
+        attendance=protocol.phases.attendance,
+        turnover=protocol.phases.turnover,
+        after=now,
+        earliest_time=question.earliest_time,
+        latest_time=question.latest_time,
+        preferred_supervisor=question.preferred_supervisor,
+    )
+
+
+async def _codes_by_date(
+    course: Course, dates: tuple[date, ...], unit: UnitOfWork
+) -> dict[date, tuple[BlockerCode, ...]]:
+    commitments = await unit.sessions.commitments(course.patient_id)
+    of_course = course_blockers(course, 1)
+    return {
+        day: tuple(blocker.code for blocker in (*of_course, *date_blockers(course, day, commitments))) for day in dates
+    }
 
 
 def _page(slots: list[Slot], without: list[DateWithoutSlot], size: int) -> SlotAnswer:
