@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
 from sqlalchemy import make_url
 
 from services.cli.clients import channels, issue_token, wait_until_serving
@@ -22,6 +23,8 @@ from services.runtime.migrations import migrate
 START_SECONDS = 60.0
 _TOKEN_LIFETIME = timedelta(hours=1)
 _TOKEN_RENEWAL_SECONDS = 15 * 60
+_DATABASE_LOOK_SECONDS = 0.25
+_LOG = structlog.get_logger()
 
 
 class SuiteError(Exception):
@@ -58,8 +61,8 @@ async def running_suite(data: DataFolder, *, movable_clock: bool = False) -> Asy
         for held in sockets:
             stack.callback(held.close)
         _write_service_tokens(data)
-        renewal = asyncio.create_task(_renew_service_tokens(data))
-        stack.callback(renewal.cancel)
+        for upkeep in (_renew_service_tokens(data), _keep_database(server)):
+            stack.callback(asyncio.create_task(upkeep).cancel)
         children = _children(data, addresses, movable_clock=movable_clock)
         for child in children.values():
             stack.push_async_callback(child.stop)
@@ -122,6 +125,17 @@ async def _renew_service_tokens(data: DataFolder) -> None:
     while True:
         await asyncio.sleep(_TOKEN_RENEWAL_SECONDS)
         _write_service_tokens(data)
+
+
+async def _keep_database(server: EmbeddedPostgres) -> None:
+    """Start the database again when it was killed; the services find it again by themselves."""
+    while True:
+        await asyncio.sleep(_DATABASE_LOOK_SECONDS)
+        if not server.runs:
+            _LOG.warning("process_ended", job="postgres")
+            # In this thread, the main one, since the server ends with the thread that started it.
+            server.stop()
+            server.start()
 
 
 def _children(data: DataFolder, addresses: Mapping[str, str], *, movable_clock: bool) -> dict[str, Child]:

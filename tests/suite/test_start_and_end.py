@@ -64,3 +64,14 @@ async def _patients(process: SuiteProcess) -> list[str]:
         desk = stage.person("desk", "Desk", "clinic_system")
         found = await stage.call(stage.roster.ListPatients, roster_pb2.ListPatientsRequest(page_size=1000), desk)
     return sorted(patient.name for patient in found.patients)
+
+
+async def test_a_killed_database_is_started_again_and_keeps_what_was_acknowledged(fresh: SuiteProcess) -> None:
+    fresh.start()
+    try:
+        written = await _import(fresh)
+        postmaster = next(process for process in fresh.processes() if process.name() == "postgres")
+        postmaster.kill()
+        assert await _patients(fresh) == written
+    finally:
+        fresh.stop()

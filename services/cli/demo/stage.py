@@ -21,7 +21,6 @@ from services.cli.data_folder import DataFolder
 from services.runtime.channel import bearer
 from services.runtime.clock import OffsetClock, move_offset_clock
 from services.runtime.identifiers import new_id
-from services.runtime.status import reason_of, status_from
 
 T = TypeVar("T")
 
@@ -84,7 +83,7 @@ class Stage:
     async def call(self, method: Callable[..., Any], request: Any, person: Person) -> Any:
         """Call as a person; a write keeps its request id while it is tried again, so that it happens once.
 
-        A service that is away, or has not heard yet what another knows, is waited for.
+        A service that is away, or has not heard yet of what another knows, answers UNAVAILABLE and is waited for.
 
         Raises:
             grpc.aio.AioRpcError: it was refused.
@@ -96,8 +95,7 @@ class Stage:
             try:
                 return await method(request, timeout=CALL_SECONDS, metadata=bearer(person.token))
             except grpc.aio.AioRpcError as error:
-                late = asyncio.get_running_loop().time() > deadline
-                if late or not (error.code() in _AWAY or reason_of(status_from(error)) in _NOT_HEARD_YET):
+                if error.code() not in _AWAY or asyncio.get_running_loop().time() > deadline:
                     raise
             await asyncio.sleep(0.1)
 
@@ -136,5 +134,3 @@ class Stage:
 
 
 _UNSETTLED = frozenset({Notification.STATE_PLANNED, Notification.STATE_SENDING})
-# What a service says of something that another service knows and it will hear of shortly.
-_NOT_HEARD_YET = frozenset({"SESSION_UNKNOWN", "COURSE_UNKNOWN", "PROTOCOL_UNKNOWN"})

@@ -110,6 +110,11 @@ class EmbeddedPostgres:
             self.stop()
             raise
 
+    @property
+    def runs(self) -> bool:
+        """Whether the server's process runs; it may have been killed."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """Shut the server down, ending its connections, and let go of the data folder; harmless when not started."""
         if self._process is not None:
