@@ -232,7 +232,7 @@ class SessionRepository(Port):
         ...
 
     async def add_dose(self, administration_id: UUID, session: Session, given: datetime, interval_days: int) -> None:
-        """Store a dose once; live sessions that now stand too early are flagged."""
+        """Store a dose, or its amended start; the sessions that stand too early after it are flagged, and no others."""
         ...
 
 

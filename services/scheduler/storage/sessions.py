@@ -152,16 +152,17 @@ class PostgresSessions(PostgresSurroundings):
 
     async def add_dose(self, administration_id: UUID, session: Session, given: datetime, interval_days: int) -> None:
         """See the port."""
+        told = {"dose_time": given, "dose_date": given.astimezone(session.zone).date(), "interval_days": interval_days}
         statement = insert(_DOSE).values(
             organization_id=self._organization_id,
             administration_id=administration_id,
             session_id=session.session_id,
             patient_id=session.patient_id,
-            dose_time=given,
-            dose_date=given.astimezone(session.zone).date(),
-            interval_days=interval_days,
+            **told,
         )
-        await self._connection.execute(statement.on_conflict_do_nothing())
+        # The dose log tells it again where the record's start was amended.
+        amended = statement.on_conflict_do_update(index_elements=["organization_id", "administration_id"], set_=told)
+        await self._connection.execute(amended)
 
     async def _deal(self, practitioner_id: UUID, dealt: Sequence[Occupied]) -> None:
         """Give sessions to a supervisor in these lanes, in one statement, since lanes may be exchanged."""

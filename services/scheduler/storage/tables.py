@@ -305,7 +305,7 @@ class Supervision(Table, table=True):
 
 
 class Dose(Table, table=True):
-    """A dose that was given, as the dose log reported it; append-only. The next interval counts from its date."""
+    """A dose that was given, as the dose log reported it last. The next interval counts from its date."""
 
     __tablename__ = "dose"
     __table_args__ = (

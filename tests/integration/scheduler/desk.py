@@ -81,9 +81,9 @@ class Desk:
             self._dosing_versions[session] = version
         return verdict
 
-    async def give_dose(self, session: session_pb2.Session, at: datetime) -> int:
+    async def give_dose(self, session: session_pb2.Session, at: datetime, *, record: UUID | None = None) -> int:
         dose = events_pb2.DoseAdministered(
-            session=session.name, administration=f"records/{new_id()}", start_time=timestamp(at)
+            session=session.name, administration=f"records/{record or new_id()}", start_time=timestamp(at)
         )
         return await self.deliver(session.name, dose_administered=dose)
 

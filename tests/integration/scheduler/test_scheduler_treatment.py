@@ -74,6 +74,16 @@ async def test_a_later_dose_flags_the_sessions_that_now_stand_too_early(desk, cl
     assert codes(await desk.blockers(course, room, date(2026, 3, 18))) == {"CADENCE"}
 
 
+async def test_an_amended_start_moves_the_anchor(desk, booked) -> None:
+    _, _, sessions = booked
+    record = new_id()
+    given = datetime(2026, 3, 5, 15, tzinfo=UTC)
+    assert await desk.give_dose(sessions[0], given, record=record) == APPLIED
+    assert (await states(desk, sessions))[1] == (State.STATE_BOOKED, True)
+    assert await desk.give_dose(sessions[0], given - timedelta(days=2), record=record) == APPLIED
+    assert (await states(desk, sessions))[1:] == [(State.STATE_BOOKED, False), (State.STATE_BOOKED, False)]
+
+
 async def test_the_anchor_holds_across_courses_and_clinics(desk) -> None:
     opened = await desk.open_clinic()
     west = await desk.open_clinic(key="west", zone="America/Los_Angeles")

@@ -259,13 +259,22 @@ create function flag_early_sessions() returns trigger language plpgsql as $$
 begin
     perform from patient p
         where p.organization_id = new.organization_id and p.patient_id = new.patient_id for no key update;
-    update session s set too_early = true, version = s.version + 1
+    with judged as (
+        select s.session_id, exists (
+            select from dose d
+            where d.organization_id = s.organization_id and d.patient_id = s.patient_id
+              and d.session_id <> s.session_id
+              and s.local_date >= d.dose_date and s.local_date < d.dose_date + d.interval_days) as too_early
+        from session s
         where s.organization_id = new.organization_id and s.patient_id = new.patient_id
-          and s.session_id <> new.session_id and s.state in ('booked', 'checked_in') and not s.too_early
-          and s.local_date >= new.dose_date and s.local_date < new.dose_date + new.interval_days;
+          and s.session_id <> new.session_id and s.state in ('booked', 'checked_in'))
+    update session s set too_early = judged.too_early, version = s.version + 1
+        from judged
+        where s.organization_id = new.organization_id and s.session_id = judged.session_id
+          and s.too_early <> judged.too_early;
     return null;
 end $$;
-create trigger early_sessions after insert on dose for each row execute function flag_early_sessions();
+create trigger early_sessions after insert or update on dose for each row execute function flag_early_sessions();
 """
 
 _GRANTS = {
@@ -279,7 +288,7 @@ _GRANTS = {
     "course": "select, insert, update",
     "session": "select, insert, update",
     "supervision": "select, insert, update",
-    "dose": "select, insert",
+    "dose": "select, insert, update",
 }
 
 
@@ -292,4 +301,3 @@ def upgrade() -> None:
         row_level_security(table)
         grant(table, privileges)
     append_only("protocol")
-    append_only("dose")
