@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+import psutil
 from google.type.dayofweek_pb2 import DayOfWeek
 
 from kat.common.v1.common_pb2 import Identifier, Quantity
@@ -67,6 +68,11 @@ class Clinics:
     async def pool(self, service: str, size: int = CALLERS) -> Any:
         """Connections to a service's database, past the service."""
         return await superuser_pool(self._postgres.superuser_url(f"kat_{service}"), size)
+
+    def processor_ms(self, service: str) -> float:
+        """How much processor time a service took so far, in milliseconds."""
+        times = psutil.Process(self.suite.pid_of(service)).cpu_times()
+        return float(times.user + times.system) * 1000
 
     async def settled(self, service: str = "scheduler") -> float:
         """Wait until a service's events are delivered; return for how many seconds."""

@@ -71,7 +71,9 @@ async def doses(clinics: Clinics, sessions: Sequence[session_pb2.Session]) -> Ro
             administration(session, clinics.lots[number % len(clinics.lots)], clinics)
             for number, session in islice(rest, BOOKINGS)
         ]
+        before = clinics.processor_ms("dosing_log")
         row.ours.append(await rate(CALLERS, (partial(_record, clinics, request, seconds) for request in requests)))
+        row.notes["service ms/call"] = (clinics.processor_ms("dosing_log") - before) / BOOKINGS
         await clinics.settled("dosing_log")
         replay = await Replay.of(pool, await _left_by(requests[-1], pool), organization_id=clinics.organization_id)
         row.raw.append(await rate(CALLERS, (replay for _ in range(BOOKINGS))))

@@ -69,7 +69,9 @@ async def booking(clinics: Clinics) -> tuple[Row, list[session_pb2.Session]]:
     for _ in range(ROUNDS):
         pairs = [(next(courses), next(places)) for _ in range(BOOKINGS)]
         work = (lambda pair=pair: booker.book(*pair) for pair in pairs)
+        before = clinics.processor_ms("scheduler")
         row.ours.append(await rate(CALLERS, work))
+        row.notes["service ms/call"] = (clinics.processor_ms("scheduler") - before) / BOOKINGS
         settling += await clinics.settled()
         left = rows_of_booking(id_of(booker.booked[-1].name), UUID(booker.last_request_id))
         replay = await Replay.of(pool, left, organization_id=clinics.organization_id)

@@ -73,11 +73,13 @@ class Load:
     async def _nurse(self, generator: random.Random) -> None:
         stage, cast = self._world.stage, self._world.cast
         live = [one for one in self._sessions.values() if one.state == session_pb2.Session.STATE_BOOKED]
-        if not live or not self._lots or generator.random() < 0.1:
+        if not self._lots or generator.random() < 0.1:
             request = dosing_log_pb2.ReceiveLotRequest(lot=self._lot())
             call = await self._history.write(stage.inventory.ReceiveLot, request, cast.pharmacist)
             if call.outcome is Outcome.OK:
                 self._lots.append(call.answer.name)
+            return
+        if not live:
             return
         session, lot = generator.choice(live), generator.choice(self._lots)
         given = _DRAWN - Decimal(generator.randrange(1, 40)) / 2

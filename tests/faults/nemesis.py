@@ -21,10 +21,10 @@ class Nemesis:
 
     Args:
         stops: for how many seconds a service is stopped by SIGSTOP, one of these.
-        postmaster: whether PostgreSQL itself is killed too; the suite is then ended and started again.
+        everything: whether `kat up` itself is killed too, and started again.
     """
 
-    def __init__(self, world: World, seed: int, *, stops: tuple[float, ...], postmaster: bool) -> None:
+    def __init__(self, world: World, seed: int, *, stops: tuple[float, ...], everything: bool) -> None:
         self._world = world
         self._generator = random.Random(seed)  # noqa: S311 - repeatable by its seed
         self._stops = stops
@@ -34,7 +34,8 @@ class Nemesis:
             self._end_connections,
             self._kill_backend,
             self._move_clock,
-            *([self._kill_postmaster] if postmaster else []),
+            self._kill_database,
+            *([self._kill_everything] if everything else []),
         ]
         self.done: list[str] = []
 
@@ -83,13 +84,18 @@ class Nemesis:
         self._world.stage.move_to(self._world.stage.now() + timedelta(days=days))
         return f"moved the clock {days} days on"
 
-    async def _kill_postmaster(self) -> str:
+    async def _kill_database(self) -> str:
         for process in self._world.suite.processes():
             with suppress(psutil.Error):
                 if "-D" in process.cmdline() and "postgres" in process.name():
                     process.kill()
-        await asyncio.sleep(self._generator.uniform(0.2, 2))
-        await asyncio.to_thread(self._world.suite.stop)
-        await asyncio.to_thread(self._world.suite.start)
+        return "killed PostgreSQL"
+
+    async def _kill_everything(self) -> str:
+        """`kat up` itself, with which all else ends."""
+        left = self._world.suite.processes()
+        await asyncio.to_thread(self._world.suite.kill)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, left, timeout=30)
+        seconds = await asyncio.to_thread(self._world.suite.start)
         await self._world.reopen()
-        return "killed PostgreSQL, ended the suite and started it again"
+        return f"killed kat up, {len(alive)} processes outlived it, started it again in {seconds:.1f} s"

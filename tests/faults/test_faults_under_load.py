@@ -1,6 +1,6 @@
 """Everything breaks while the clinics work. Afterwards nothing acknowledged is lost and no promise is broken.
 
-KAT_FAULT_SEED repeats a run's choices; KAT_FAULT_SECONDS makes it long, and then PostgreSQL itself is killed too and
+KAT_FAULT_SEED repeats a run's choices; KAT_FAULT_SECONDS makes it long, and then `kat up` itself is killed too and
 services are stopped for longer than their leases.
 """
 
@@ -28,7 +28,7 @@ async def test_no_promise_breaks_under_faults() -> None:
     history = History()
     with reachable_folder() as folder:
         async with World(SuiteProcess(DataFolder(folder / "data"))) as world:
-            nemesis = Nemesis(world, SEED, stops=(0.5, 1.5, 5, 35) if LONG else (0.5, 1.5), postmaster=LONG)
+            nemesis = Nemesis(world, SEED, stops=(0.5, 1.5, 5, 35) if LONG else (0.5, 1.5), everything=LONG)
             await asyncio.gather(Load(world, history, SEED).run(SECONDS), nemesis.run(SECONDS))
             await quiesce(world, hurry=not LONG)
             seen = await observe(world)
