@@ -48,7 +48,7 @@ class Child:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         # It ends with us, even when we are killed: the launcher asks the kernel for that.
-        arguments = [launch.__file__, str(os.getpid()), "-1", "-1", sys.executable, *self._arguments]
+        arguments = ["-I", "-S", launch.__file__, str(os.getpid()), "-1", "-1", sys.executable, *self._arguments]
         with self._log.open("ab") as output:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
