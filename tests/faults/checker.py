@@ -18,6 +18,7 @@ CADENCE = timedelta(days=7)
 CANCELLED = session_pb2.Session.STATE_CANCELLED
 BOOKING_VERBS = ("BookSession", "RescheduleSession", "CancelSession")
 RECORD_VERBS = ("RecordAdministration", "RecordWastage")
+OPEN = frozenset({notifications_pb2.Notification.STATE_PLANNED, notifications_pb2.Notification.STATE_SENDING})
 # A notice may be repeated after a lost answer: its copy has the same Message-ID. A reminder never is.
 REPEATABLE = frozenset({"booked", "moved", "cancelled"})
 
@@ -186,13 +187,14 @@ def messages_after_cancellation(history: History, seen: Observed) -> Iterator[st
     """Once the cancellation has been heard, no message about the session is begun but the one that says so."""
     for session, notifications in by_session(seen).items():
         heard = [_instant(n.create_time) for n in notifications if n.rule == "cancelled"]
-        for notification in notifications if heard else ():
-            if notification.rule != "cancelled":
-                late = [one for one in notification.attempts if _instant(one.start_time) > min(heard)]
-                yield from (f"{notification.name} about {session} begun after its cancellation" for _ in late)
-        if session in seen.sessions and seen.sessions[session].state == CANCELLED:
-            open_states = (notifications_pb2.Notification.STATE_PLANNED, notifications_pb2.Notification.STATE_SENDING)
-            yield from (f"{n.name} about {session} is still open" for n in notifications if n.state in open_states)
+        for notification in notifications:
+            if not heard or notification.rule == "cancelled":
+                continue
+            what = f"{notification.name} ({notification.rule}) about {session}"
+            if any(_instant(attempt.start_time) > min(heard) for attempt in notification.attempts):
+                yield f"{what} was begun after its cancellation"
+            if notification.state in OPEN:
+                yield f"{what} is still open: {', '.join(notification.explanation)}"
 
 
 INVARIANTS: tuple[Callable[[History, Observed], Iterator[str]], ...] = (

@@ -176,6 +176,11 @@ def send_after_cancellation(history: History, seen: Observed) -> None:
     seen.notifications.append(cancelled)
 
 
+def keep_open(history: History, seen: Observed) -> None:
+    seen.notifications.append(a_notification("cancelled"))
+    seen.notifications[0].state = notifications_pb2.Notification.STATE_PLANNED
+
+
 LIES: tuple[tuple[Callable[[History, Observed], None], str], ...] = (
     (internal, "internal_errors"),
     (lose_session, "lost_writes"),
@@ -197,6 +202,7 @@ LIES: tuple[tuple[Callable[[History, Observed], None], str], ...] = (
     (send_twice, "repeated_notifications"),
     (send_unplanned, "repeated_notifications"),
     (send_after_cancellation, "messages_after_cancellation"),
+    (keep_open, "messages_after_cancellation"),
 )
 
 
