@@ -71,6 +71,7 @@ class Provider:
         finally:
             server.close()
             for connection in connections:
-                if connection.transport is not None:
+                # A TLS transport that was closed twice cannot be aborted any more.
+                if connection.transport is not None and not connection.transport.is_closing():
                     connection.transport.abort()
             await asyncio.sleep(0)  # lets each connection hear that it ended
