@@ -115,7 +115,7 @@ class Load:
             routes=[ROUTE_INTRAVENOUS],
             ndc="67457-001-10",
             strength=_quantity("50", "mg/mL"),
-            lot_number=f"L{new_id()}"[:20],
+            lot_number=f"L-{new_id().hex[-16:]}",
             expire_date=date_message(now.astimezone(UTC).date() + timedelta(days=400)),
             container_count=20,
             container_content=_quantity("10", "mL"),

@@ -16,6 +16,7 @@ from tests.faults.world import PAGE, World
 
 AUDIT = dosing_log_pb2.ACCESS_PURPOSE_AUDIT
 _QUIET_WITHIN_SECONDS = 150.0
+_LOOKS_BEFORE_HURRY = 6
 
 # Backlogs of each service: what was committed and is not yet passed on.
 _STREAMS = "select count(*) as left from stream where next_version <= last_version and parked_reason is null"
@@ -62,13 +63,14 @@ async def quiesce(world: World, *, hurry: bool) -> None:
         AssertionError: something still is, after a long time.
     """
     deadline = asyncio.get_running_loop().time() + _QUIET_WITHIN_SECONDS
-    if hurry:
-        await asyncio.sleep(1)  # whoever lives brings its own work to an end
-        for service, statement in _HURRY:
-            await world.query(service, statement)
+    looks = 0
     while left := await _backlogs(world):
         assert asyncio.get_running_loop().time() < deadline, f"never quiet: {left}"
         await asyncio.sleep(0.2)
+        looks += 1
+        if hurry and looks % _LOOKS_BEFORE_HURRY == 0:  # whoever lives has brought its own work to an end
+            for service, statement in _HURRY:
+                await world.query(service, statement)
 
 
 async def _backlogs(world: World) -> dict[str, int]:
