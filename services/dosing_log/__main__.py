@@ -22,7 +22,7 @@ from services.dosing_log.use_cases.signing import PinKeeper
 from services.runtime.backlog import MEASURED_EVERY_SECONDS, Backlog, event_measures
 from services.runtime.channel import event_sinks
 from services.runtime.clock import SystemClock
-from services.runtime.database import Database
+from services.runtime.database import Database, newest_revision
 from services.runtime.entry import start
 from services.runtime.events.inbox import EventSink
 from services.runtime.events.outbox import Outbox
@@ -59,6 +59,7 @@ async def serve(settings: DosingLogSettings) -> None:
         settings,
         services=SERVICES,
         database=database,
+        schema=newest_revision("dosing_log"),
         ticker=ticker,
         metrics=metrics,
         on_denied=RoleDenials(database, units.on, clock),

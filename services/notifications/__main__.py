@@ -22,7 +22,7 @@ from services.notifications.units import Units
 from services.notifications.use_cases.planning import Planning
 from services.notifications.use_cases.sending import Sending
 from services.runtime.backlog import MEASURED_EVERY_SECONDS, Backlog
-from services.runtime.database import Database
+from services.runtime.database import Database, newest_revision
 from services.runtime.entry import start
 from services.runtime.events.inbox import EventSink
 from services.runtime.metrics import Metrics
@@ -62,7 +62,14 @@ async def serve(settings: NotificationsSettings) -> None:
     )
     jobs.schedule(ticker, sender, send_every_seconds=settings.send_every_seconds)
 
-    server = ServiceServer(settings, services=SERVICES, database=database, ticker=ticker, metrics=metrics)
+    server = ServiceServer(
+        settings,
+        services=SERVICES,
+        database=database,
+        schema=newest_revision("notifications"),
+        ticker=ticker,
+        metrics=metrics,
+    )
     server.add(
         notifications_pb2_grpc.add_RecipientServiceServicer_to_server, RecipientServicer(writer, units, planning)
     )

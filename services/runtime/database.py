@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import resources
 from typing import Final
 from uuid import UUID
 
@@ -73,14 +74,17 @@ class Database:
                 raise
             raise translated from error
 
-    async def check(self) -> None:
-        """Ask the database for one row.
+    async def check(self, schema: str) -> None:
+        """Ask the database for the revision of its schema, which may be newer than the one asked for.
 
         Raises:
+            UnavailableError: its schema is older: `kat migrate` was not run.
             DomainError: it did not answer.
         """
         async with self.transaction(ALL_ORGANIZATIONS) as connection:
-            await connection.execute(text("select 1"))
+            found = (await connection.execute(text("select max(version_num) from alembic_version"))).scalar_one()
+        if (found or "") < schema:
+            raise UnavailableError(f"The database is at {found}, not {schema}; run kat migrate", reason="SCHEMA_OLD")
 
     async def close(self) -> None:
         """Close every connection."""
@@ -96,6 +100,13 @@ def _scope_parameters(scope: UUID | _AllOrganizations) -> dict[str, str]:
     if isinstance(scope, _AllOrganizations):
         return {"organization": "", "scope": "worker"}
     return {"organization": str(scope), "scope": ""}
+
+
+def newest_revision(service: str) -> str:
+    """Return the revision of the schema that a service's code is for: its newest migration."""
+    versions = resources.files(f"services.{service}.migrations") / "versions"
+    names = (file.name.partition("_") for file in versions.iterdir() if file.name.endswith(".py"))
+    return max(revision for revision, _, _ in names if revision)
 
 
 def sqlstate_of(error: BaseException) -> str:

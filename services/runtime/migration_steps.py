@@ -72,6 +72,7 @@ def create_runtime_tables_v1() -> None:
     grant("inbox_aggregate", "select, insert, update")
     grant("request", "select, insert, update, delete")
     op.execute(f'grant usage on sequence claim_fence to "{app_role()}"')
+    grant("alembic_version", "select")  # a service that finds an older schema than its own is not ready
 
 
 def row_level_security(table: str, *, workers: bool = False) -> None:

@@ -36,11 +36,6 @@ async def migrate(service: str, owner_url: str, app_role: str) -> str:
         await engine.dispose()
 
 
-def newest_revision(service: str) -> str:
-    """Return the revision that a service's code asks for."""
-    return ScriptDirectory.from_config(_config(service, "")).get_current_head() or ""
-
-
 def migrate_blocking(service: str, owner_url: str, app_role: str) -> str:
     """Do `migrate` from code that has no event loop."""
     return asyncio.run(migrate(service, owner_url, app_role))

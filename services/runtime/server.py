@@ -16,6 +16,7 @@ from services.runtime.config import ServiceSettings
 from services.runtime.database import Database
 from services.runtime.errors import DomainError
 from services.runtime.interceptors import DenialRecorder, Gate
+from services.runtime.logs import describe_exception
 from services.runtime.metrics import Metrics
 from services.runtime.ticker import Ticker
 from services.runtime.tokens import TokenVerifier
@@ -43,6 +44,7 @@ class ServiceServer:
 
     Args:
         services: descriptors of the services that will be added; an RPC of another is refused.
+        schema: the revision that the database must be at, or past, for this server to be ready.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class ServiceServer:
         *,
         services: Sequence[ServiceDescriptor],
         database: Database,
+        schema: str,
         ticker: Ticker,
         metrics: Metrics,
         on_denied: DenialRecorder | None = None,
@@ -58,6 +61,7 @@ class ServiceServer:
         self._settings = settings
         self._services = services
         self._database = database
+        self._schema = schema
         self._ticker = ticker
         self._metrics = metrics
         gate = Gate(
@@ -107,17 +111,24 @@ class ServiceServer:
         )
 
     async def _watch_readiness(self) -> None:
+        known: str | None = None
         while True:
-            serving = await self._is_ready()
-            await self._set_health(serving=serving)
-            await asyncio.sleep(READINESS_EVERY_SECONDS if serving else READINESS_EVERY_SECONDS / 4)
+            fault = await self._fault()
+            if fault != known:
+                _LOG.info("readiness", reason=fault or "READY")
+                known = fault
+            await self._set_health(serving=not fault)
+            await asyncio.sleep(READINESS_EVERY_SECONDS / 4 if fault else READINESS_EVERY_SECONDS)
 
-    async def _is_ready(self) -> bool:
+    async def _fault(self) -> str:
+        """Return why this server cannot serve now, or "" where it can."""
         try:
-            await self._database.check()
-        except DomainError:
-            return False
-        return not self._ticker.stands_still()
+            await self._database.check(self._schema)
+        except DomainError as error:
+            return error.reason
+        except Exception as error:  # noqa: BLE001 - whatever it is, this server cannot serve, and looks again
+            return describe_exception(error)
+        return "JOBS_STAND_STILL" if self._ticker.stands_still() else ""
 
     async def _set_health(self, *, serving: bool) -> None:
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING

@@ -8,7 +8,7 @@ from kat.events.v1 import events_pb2, events_pb2_grpc
 from kat.scheduler.v1 import course_pb2, course_pb2_grpc, roster_pb2, roster_pb2_grpc, session_pb2, session_pb2_grpc
 from services.runtime.backlog import MEASURED_EVERY_SECONDS, Backlog, event_measures
 from services.runtime.channel import event_sinks
-from services.runtime.database import Database
+from services.runtime.database import Database, newest_revision
 from services.runtime.entry import start
 from services.runtime.events.inbox import EventSink
 from services.runtime.events.outbox import Outbox
@@ -49,7 +49,14 @@ async def serve(settings: SchedulerSettings) -> None:
         return PostgresUnit(connection, organization_id, OutboxEvents(outbox, connection, organization_id))
 
     calls = Calls(database, Writer(database, RUNTIME_TABLES), unit)
-    server = ServiceServer(settings, services=SERVICES, database=database, ticker=ticker, metrics=metrics)
+    server = ServiceServer(
+        settings,
+        services=SERVICES,
+        database=database,
+        schema=newest_revision("scheduler"),
+        ticker=ticker,
+        metrics=metrics,
+    )
     server.add(roster_pb2_grpc.add_RosterServiceServicer_to_server, RosterServicer(calls, clock))
     server.add(
         course_pb2_grpc.add_ProtocolServiceServicer_to_server, ProtocolServicer(calls, clock, default_protocols())

@@ -59,7 +59,9 @@ async def serve_ours(files: CertificateFiles, address: str, folder: Path, databa
     metrics = Metrics()
     service = course_pb2.DESCRIPTOR.services_by_name["CourseService"]
     database = Database(settings.database())
-    server = ServiceServer(settings, services=[service], database=database, ticker=Ticker(metrics), metrics=metrics)
+    server = ServiceServer(
+        settings, services=[service], database=database, schema="", ticker=Ticker(metrics), metrics=metrics
+    )
     server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, Echo())
     await server.run()
 

@@ -84,6 +84,7 @@ class Running:
             settings,
             services=[SERVICE],
             database=database,
+            schema="",
             ticker=self.ticker,
             metrics=self.metrics,
             on_denied=self._note_denied,

@@ -59,7 +59,9 @@ def consumer(party, consumer_urls, address) -> Consumer:
         port = int(address.rpartition(":")[2])
         settings = server_settings(party, "notifications", consumer_urls.app_url, port)
         database, metrics = Database(settings.database()), Metrics()
-        server = ServiceServer(settings, services=SERVICES, database=database, ticker=Ticker(metrics), metrics=metrics)
+        server = ServiceServer(
+            settings, services=SERVICES, database=database, schema="", ticker=Ticker(metrics), metrics=metrics
+        )
         sink = EventSink(database, TABLES, {"session_cancelled": note_effect})
         server.add(events_pb2_grpc.add_EventSinkServicer_to_server, sink)
         task = asyncio.create_task(server.run())

@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.runtime.database import ALL_ORGANIZATIONS, Database, constraint_of, sqlstate_of
+from services.runtime.database import ALL_ORGANIZATIONS, Database, constraint_of, newest_revision, sqlstate_of
 from services.runtime.errors import AbortedError, DomainError, ResourceExhaustedError, UnavailableError
 from tests.support.sample import EFFECT, JOB, METADATA, NOTE, TABLES, migrate_sample, opened
 
@@ -226,14 +226,14 @@ async def test_no_free_connection_is_resource_exhausted(sample_urls):
     async with opened(sample_urls.app_url, pool_size=1) as database:
         database._engine.pool._timeout = 0.05  # five seconds in production
         async with database.transaction(uuid4()):
-            assert (await error_of(ResourceExhaustedError, database.check())).reason == "DATABASE_BUSY"
+            assert (await error_of(ResourceExhaustedError, database.check(""))).reason == "DATABASE_BUSY"
 
 
 async def test_a_server_that_takes_no_more_connections_is_resource_exhausted(sample_urls, superuser):
     await superuser.execute(f"alter database {make_url(sample_urls.app_url).database} connection limit 0")
     try:
         async with opened(sample_urls.app_url) as database:
-            assert (await error_of(ResourceExhaustedError, database.check())).reason == "DATABASE_BUSY"
+            assert (await error_of(ResourceExhaustedError, database.check(""))).reason == "DATABASE_BUSY"
     finally:
         await superuser.execute(f"alter database {make_url(sample_urls.app_url).database} connection limit -1")
 
@@ -241,7 +241,7 @@ async def test_a_server_that_takes_no_more_connections_is_resource_exhausted(sam
 async def test_a_server_that_is_away_is_unavailable(sample_urls, unused_tcp_port):
     url = make_url(sample_urls.app_url).set(host="127.0.0.1", port=unused_tcp_port, query={})
     async with opened(url.render_as_string(hide_password=False)) as database:
-        assert (await error_of(UnavailableError, database.check())).reason == "DATABASE_AWAY"
+        assert (await error_of(UnavailableError, database.check(""))).reason == "DATABASE_AWAY"
 
 
 async def test_a_cancelled_transaction_leaves_nothing_and_its_connection_is_usable(sample_urls):
@@ -270,3 +270,13 @@ async def error_of(kind: type[DomainError], work: Awaitable[None]) -> DomainErro
     for word in (*CANARY.split(), "select", "update", "SQL", "$1"):
         assert word not in str(caught.value)
     return caught.value
+
+
+async def test_a_schema_older_than_the_code_is_not_taken_for_ready(database: Database) -> None:
+    await database.check("0000")
+    assert (await error_of(UnavailableError, database.check("9999"))).reason == "SCHEMA_OLD"
+
+
+@pytest.mark.parametrize("service", ["scheduler", "dosing_log", "notifications"])
+def test_a_service_knows_the_revision_that_it_is_for(service: str) -> None:
+    assert newest_revision(service) >= "0001"
