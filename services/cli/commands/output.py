@@ -32,15 +32,17 @@ def print_json(value: object) -> None:
 
 def fail(message: str, code: ExitCode = ExitCode.REFUSED) -> NoReturn:
     """Say what is wrong and what to do, and end."""
-    ERR.print(message, style="red", markup=False)
+    ERR.print(message, style="red", markup=False, soft_wrap=True)
     raise typer.Exit(int(code))
 
 
 def fail_with(error: grpc.aio.AioRpcError) -> NoReturn:
     """Say why a call was refused, with everything that its status holds, and end."""
     for line in describe(error):
-        ERR.print(line, style="red", markup=False)
+        ERR.print(line, style="red", markup=False, soft_wrap=True)
     away = error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+    if away:
+        ERR.print("Is the suite running? `kat doctor` looks; `kat up` starts it.", style="red", markup=False)
     raise typer.Exit(int(ExitCode.AWAY if away else ExitCode.REFUSED))
 
 
