@@ -79,7 +79,8 @@ async def open_log(
         (tables.state, {"size": 0, "root": EMPTY_ROOT, "edge": b""}),
     ):
         row = insert(table).values(organization_id=organization_id, **values)
-        await connection.execute(row.on_conflict_do_nothing(index_elements=["organization_id"]))
+        # On any conflict: of two that open the same log at once, one may meet the origin's index first.
+        await connection.execute(row.on_conflict_do_nothing())
 
 
 def _organization(*, primary_key: bool = True) -> Column[UUID]:
