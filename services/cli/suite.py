@@ -17,13 +17,18 @@ from services.runtime.clock import SystemClock
 from services.runtime.embedded_authority import CertificateFiles, EmbeddedAuthority
 from services.runtime.embedded_files import private_folder, write_private
 from services.runtime.embedded_issuer import AUDIENCE, ISSUER, EmbeddedIssuer
-from services.runtime.embedded_postgres import EmbeddedPostgres, provision_service_database
+from services.runtime.embedded_postgres import (
+    EmbeddedPostgres,
+    EmbeddedPostgresError,
+    provision_service_database,
+)
 from services.runtime.migrations import migrate
 
 START_SECONDS = 60.0
 _TOKEN_LIFETIME = timedelta(hours=1)
 _TOKEN_RENEWAL_SECONDS = 15 * 60
 _DATABASE_LOOK_SECONDS = 0.25
+_DATABASE_RETRY_SECONDS = 5.0
 _LOG = structlog.get_logger()
 
 
@@ -135,7 +140,11 @@ async def _keep_database(server: EmbeddedPostgres) -> None:
             _LOG.warning("process_ended", job="postgres")
             # In this thread, the main one, since the server ends with the thread that started it.
             server.stop()
-            server.start()
+            try:
+                server.start()
+            except EmbeddedPostgresError:  # such as a full disk: it is tried again, and no service is ready meanwhile
+                _LOG.error("database_not_started", exc_info=True)
+                await asyncio.sleep(_DATABASE_RETRY_SECONDS)
 
 
 def _children(data: DataFolder, addresses: Mapping[str, str], *, movable_clock: bool) -> dict[str, Child]:

@@ -1,5 +1,6 @@
 """Which tokens are believed, and who they say calls."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -223,3 +224,32 @@ def test_a_service_belongs_to_no_organization():
     assert (caller.organization_id, caller.actor.printed_name) == (None, "anna")
     with pytest.raises(PermissionDeniedError):
         assert isinstance(caller.organization, UUID)
+
+
+async def test_a_token_that_was_believed_is_refused_once_it_has_expired(issuer, verifier):
+    token = signed(issuer, exp=1 - tokens.LEEWAY_SECONDS)
+    async with asyncio.timeout(10):
+        await verifier.verify(token)
+        with pytest.raises(UnauthenticatedError):
+            while True:
+                await verifier.verify(token)
+                await asyncio.sleep(0.02)
+
+
+async def test_a_token_that_was_believed_is_refused_once_its_key_is_withdrawn(tmp_path, issuer, verifier):
+    token = signed(issuer)
+    assert await verifier.verify(token) == await verifier.verify(token)
+    other = EmbeddedIssuer(tmp_path / "other", SystemClock())
+    issuer.jwks_file.write_bytes(other.jwks_file.read_bytes())
+    verifier._read_at -= tokens.REFRESH_SECONDS + 1
+    with pytest.raises(UnauthenticatedError):
+        await verifier.verify(token)
+
+
+async def test_no_more_tokens_are_remembered_than_there_is_room_for(issuer, verifier):
+    for number in range(3):
+        await verifier.verify(signed(issuer, jti=f"t{number}"))
+    assert len(verifier._verified) == 3
+    verifier._verified |= {bytes([number // 256, number % 256]): {} for number in range(tokens.REMEMBERED_TOKENS)}
+    await verifier.verify(signed(issuer, jti="another"))
+    assert len(verifier._verified) == 1
