@@ -38,6 +38,9 @@ OPTIONS: Sequence[tuple[str, str | int]] = (
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.ping_timeout_ms", 5_000),  # without it a stopped server went unnoticed for a minute
     ("grpc.keepalive_permit_without_calls", 1),
+    # A service that was started again is found within a moment, not within the two minutes of the default.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
 )
 

@@ -130,7 +130,12 @@ async def _add_patient(stage: Stage, cast: Cast) -> roster_pb2.Patient:
         cast.front_desk,
     )
     patient: roster_pb2.Patient = imported.patients[0]
-    name = patient.name.replace("patients/", "recipients/")
+    await _make_reachable(stage, cast, patient.name.replace("patients/", "recipients/"))
+    return patient
+
+
+async def _make_reachable(stage: Stage, cast: Cast, name: str) -> None:
+    """Add a recipient with a verified e-mail address and consent for everything."""
     await stage.call(
         stage.recipients.UpsertRecipient,
         notifications_pb2.UpsertRecipientRequest(
@@ -167,4 +172,3 @@ async def _add_patient(stage: Stage, cast: Cast) -> roster_pb2.Patient:
             notifications_pb2.RecordConsentRequest(name=name, consent=consent),
             cast.front_desk,
         )
-    return patient
