@@ -1,8 +1,9 @@
 """A write happens once for each request id, however often it is sent."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeVar
+from uuid import UUID
 
 from google.protobuf.message import Message
 from sqlalchemy import select, update
@@ -18,12 +19,51 @@ from services.runtime.tables import RuntimeTables
 Answer = TypeVar("Answer", bound=Message)
 
 
-class Writer:
-    """Runs writes in one transaction with the record of their request id."""
+class AnswerKeeping(Protocol):
+    """How the answer of a request is kept, and what the request is recognised by."""
 
-    def __init__(self, database: Database, tables: RuntimeTables) -> None:
+    def fingerprint(self, organization_id: UUID, request: bytes) -> bytes:
+        """Return what is equal for equal requests alone."""
+        ...
+
+    def seal(self, organization_id: UUID, request_id: UUID, answer: bytes) -> bytes:
+        """Return what is stored of an answer."""
+        ...
+
+    def open(self, organization_id: UUID, request_id: UUID, stored: bytes) -> bytes:
+        """Return the answer."""
+        ...
+
+
+class PlainAnswers:
+    """Keeps answers as they are, for a service whose records beside them are kept as they are."""
+
+    def fingerprint(self, organization_id: UUID, request: bytes) -> bytes:
+        """See the port."""
+        return hashlib.sha256(organization_id.bytes + request).digest()
+
+    def seal(self, _organization_id: UUID, _request_id: UUID, answer: bytes) -> bytes:
+        """See the port."""
+        return answer
+
+    def open(self, _organization_id: UUID, _request_id: UUID, stored: bytes) -> bytes:
+        """See the port."""
+        return stored
+
+
+class Writer:
+    """Runs writes in one transaction with the record of their request id.
+
+    Args:
+        database: the service's database.
+        tables: of which it uses `request`.
+        keeping: how answers are kept there.
+    """
+
+    def __init__(self, database: Database, tables: RuntimeTables, keeping: AnswerKeeping | None = None) -> None:
         self._database = database
         self._request = tables.request
+        self._keeping = keeping or PlainAnswers()
 
     async def once(
         self,
@@ -43,9 +83,10 @@ class Writer:
         request_id = fields.request_id(request.request_id)  # type: ignore[attr-defined]  # every write has it, by contract test
         fields.check()
         caller = current_caller()
-        fingerprint = _fingerprint(request, caller)
-        key: dict[str, object] = {"organization_id": caller.organization, "request_id": request_id}
-        async with self._database.transaction(caller.organization) as connection:
+        organization_id = caller.organization
+        fingerprint = self._keeping.fingerprint(organization_id, _identity(request, caller))
+        key = {"organization_id": organization_id, "request_id": request_id}
+        async with self._database.transaction(organization_id) as connection:
             # A second call with the id waits here until the first is committed or rolled back.
             entered = await connection.execute(
                 insert(self._request).values(**key, fingerprint=fingerprint).on_conflict_do_nothing()
@@ -53,22 +94,20 @@ class Writer:
             if entered.rowcount == 0:
                 return await self._repeat(connection, key, fingerprint, answer)
             result = await work(connection)
-            await connection.execute(
-                update(self._request).filter_by(**key).values(answer=result.SerializeToString(deterministic=True))
-            )
+            kept = self._keeping.seal(organization_id, request_id, result.SerializeToString(deterministic=True))
+            await connection.execute(update(self._request).filter_by(**key).values(answer=kept))
             return result
 
     async def _repeat(
-        self, connection: AsyncConnection, key: dict[str, object], fingerprint: bytes, answer: type[Answer]
+        self, connection: AsyncConnection, key: Mapping[str, UUID], fingerprint: bytes, answer: type[Answer]
     ) -> Answer:
         row = (await connection.execute(select(self._request).filter_by(**key))).one()
         if row.fingerprint != fingerprint:
             message = "This request_id was used for another request; send a new uuid"
             raise AlreadyExistsError(message, reason="REQUEST_ID_REUSED")
-        return answer.FromString(row.answer or b"")
+        return answer.FromString(self._keeping.open(row.organization_id, row.request_id, row.answer))
 
 
-def _fingerprint(request: Message, caller: Caller) -> bytes:
+def _identity(request: Message, caller: Caller) -> bytes:
     parts = (type(request).DESCRIPTOR.full_name, caller.actor.subject)
-    content = "\0".join(parts).encode() + b"\0" + request.SerializeToString(deterministic=True)
-    return hashlib.sha256(content).digest()
+    return "\0".join(parts).encode() + b"\0" + request.SerializeToString(deterministic=True)

@@ -48,9 +48,7 @@ class ContactCipher:
 
     def encrypt(self, text: str, *, organization_id: UUID, table: str, column: str, row: UUID) -> bytes:
         """Return what is stored of a text at this place."""
-        nonce = os.urandom(_NONCE_BYTES)
-        place = _place(organization_id, table, column, row)
-        return _FORMAT + nonce + self._aead.encrypt(nonce, text.encode(), place)
+        return self._seal(text.encode(), _place(organization_id, table, column, row))
 
     def decrypt(self, stored: bytes, *, organization_id: UUID, table: str, column: str, row: UUID) -> str:
         """Return the text.
@@ -58,17 +56,40 @@ class ContactCipher:
         Raises:
             ContactUnreadableError: it was changed, belongs to another place, or was written with another key.
         """
+        return self._open(stored, _place(organization_id, table, column, row)).decode()
+
+    def lookup_hash(self, value: str, *, organization_id: UUID) -> bytes:
+        """Return a keyed hash that is equal for equal values of an organization."""
+        return self.fingerprint(organization_id, value.encode())
+
+    def fingerprint(self, organization_id: UUID, request: bytes) -> bytes:
+        """Return a keyed hash of a request: a plain one of a phone number would give the number away."""
+        return hmac.new(self._hash_key, organization_id.bytes + request, hashlib.sha256).digest()
+
+    def seal(self, organization_id: UUID, request_id: UUID, answer: bytes) -> bytes:
+        """Return what is stored of the answer to a request, which may hold contact data."""
+        return self._seal(answer, _place(organization_id, "request", "answer", request_id))
+
+    def open(self, organization_id: UUID, request_id: UUID, stored: bytes) -> bytes:
+        """Return the answer to a request.
+
+        Raises:
+            ContactUnreadableError: it was changed, belongs to another request, or was written with another key.
+        """
+        return self._open(stored, _place(organization_id, "request", "answer", request_id))
+
+    def _seal(self, content: bytes, place: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return _FORMAT + nonce + self._aead.encrypt(nonce, content, place)
+
+    def _open(self, stored: bytes, place: bytes) -> bytes:
         nonce, content = stored[1 : 1 + _NONCE_BYTES], stored[1 + _NONCE_BYTES :]
         if stored[:1] != _FORMAT or len(nonce) != _NONCE_BYTES:
             raise ContactUnreadableError
         try:
-            return self._aead.decrypt(nonce, content, _place(organization_id, table, column, row)).decode()
+            return self._aead.decrypt(nonce, content, place)
         except InvalidTag:
             raise ContactUnreadableError from None
-
-    def lookup_hash(self, value: str, *, organization_id: UUID) -> bytes:
-        """Return a keyed hash that is equal for equal values of an organization."""
-        return hmac.new(self._hash_key, organization_id.bytes + value.encode(), hashlib.sha256).digest()
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

@@ -51,7 +51,7 @@ class PostOffice:
         self.caller = make_caller("supervisor", organization_id=self.organization_id)
         self.units = Units(database, cipher=CIPHER, queue=WorkQueue())
         planning = Planning(clock, COMPOSER, spread=timedelta)
-        writer = Writer(database, RUNTIME_TABLES)
+        writer = Writer(database, RUNTIME_TABLES, CIPHER)
         self.recipients = RecipientServicer(writer, self.units, planning)
         self.notifications = NotificationServicer(writer, self.units, clock)
         self._sink = EventSink(database, RUNTIME_TABLES, event_handlers(self.units, planning))

@@ -112,6 +112,19 @@ async def test_contact_data_is_not_readable_in_the_database(office):
                     assert canary.encode().hex() not in stored
 
 
+async def test_nothing_that_a_request_is_remembered_by_shows_contact_data(office):
+    patient = office.patient()
+    await office.import_patients(patient)
+    point = pb.ContactPoint(channel=pb.CHANNEL_EMAIL, value="second@example.org")
+    request = pb.AddContactPointRequest(request_id=str(new_id()), name=patient.name, contact_point=point)
+    answer = await office.call(office.recipients.AddContactPoint, request)
+    assert await office.call(office.recipients.AddContactPoint, request) == answer
+    async with office.database.transaction(office.organization_id) as connection:
+        rows = (await connection.execute(text("select fingerprint || answer from request"))).scalars().all()
+    assert rows
+    assert not [row for row in rows if b"example.org" in row or b"Nora" in row]
+
+
 async def test_an_import_is_all_or_nothing(office):
     good, bad = office.patient(), office.patient(time_zone="Mars/Olympus")
     with pytest.raises(InvalidArgumentError) as caught:
