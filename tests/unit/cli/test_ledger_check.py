@@ -1,5 +1,7 @@
 """The outside check agrees with the ledger that it shares no code with, and refuses every change."""
 
+import string
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
@@ -12,6 +14,7 @@ from services.dosing_log.ledger.merkle import leaf_hash, tree_root
 from services.dosing_log.ledger.note import NoteSigner
 
 ORIGIN = "kat.invalid/test"
+DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 SIGNER = NoteSigner(ORIGIN, Ed25519PrivateKey.generate())
 KEY = SIGNER.verifier.vkey
 
@@ -49,6 +52,18 @@ def test_each_changed_byte_of_the_checkpoint_is_found() -> None:
     for position in range(len(note) - 1):
         changed = note[:position] + bytes([note[position] ^ 1]) + note[position + 1 :]
         with pytest.raises((LedgerFaultError, ValueError)):
+            check_ledger(entries, changed, KEY)
+
+
+def test_base64_has_one_spelling() -> None:
+    entries, note = _log(2)
+    line = note.decode().splitlines()[-1]
+    digit = line[-2]  # 68 bytes: the last digit before the padding has two bits that a lax reader ignores
+    others = [other for other in DIGITS if other != digit and DIGITS.index(other) // 4 == DIGITS.index(digit) // 4]
+    assert len(others) == 3
+    for other in others:
+        changed = note.decode().replace(line, f"{line[:-2]}{other}=").encode()
+        with pytest.raises(LedgerFaultError, match="spelling"):
             check_ledger(entries, changed, KEY)
 
 
