@@ -36,11 +36,6 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
 
-    @property
-    def pid(self) -> int | None:
-        """The process's id while it runs."""
-        return self._process.pid if self._process and self._process.returncode is None else None
-
     async def start(self) -> None:
         """Start it and keep it running until `stop`. Call it in the main thread."""
         self._process = await self._spawn()

@@ -38,11 +38,10 @@ class SuiteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RunningSuite:
-    """A suite that serves: where each part listens, and its processes."""
+    """A suite that serves, and where each part listens."""
 
     data: DataFolder
     addresses: Mapping[str, str]
-    children: Mapping[str, Child]
 
 
 @asynccontextmanager
@@ -74,7 +73,7 @@ async def running_suite(data: DataFolder, *, movable_clock: bool = False) -> Asy
         await asyncio.gather(*(child.start() for child in children.values()))
         data.write_addresses(addresses)
         await _wait_for_all(data)
-        yield RunningSuite(data, addresses, children)
+        yield RunningSuite(data, addresses)
 
 
 async def prepare_databases(data: DataFolder, superuser_url: str) -> None:

@@ -222,8 +222,3 @@ def actor_message(actor: Actor) -> ActorMessage:
         credential=actor.credential,
         roles=[Role.Value(f"ROLE_{role.upper()}") for role in actor.roles],
     )
-
-
-def is_empty(message: Message) -> bool:
-    """Say whether no field of a message is set."""
-    return not message.ListFields()

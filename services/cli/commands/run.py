@@ -1,7 +1,6 @@
 """`kat up`, `serve`, `migrate`, `check-config`: starting things."""
 
 import asyncio
-import os
 import runpy
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.commands.output import ERR, OUT, ExitCode, fail
+from services.cli.commands.output import OUT, ExitCode, fail
 from services.cli.data_folder import SERVICES, DataFolder, default_data_folder
 from services.cli.suite import RunningSuite, SuiteError, running_suite
 from services.runtime.embedded_postgres import EmbeddedPostgresError
@@ -93,9 +92,3 @@ def migrate(
     except OSError as error:
         fail(f"The database does not answer: {error.strerror or type(error).__name__}", ExitCode.AWAY)
     OUT.print(f"{service.value} is at {revision}")
-
-
-def warn_about_root() -> None:
-    """Say on standard error that root is not needed."""
-    if os.geteuid() == 0:
-        ERR.print("Running as root; PostgreSQL runs as a user of its own.", style="dim")

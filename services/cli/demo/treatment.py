@@ -24,16 +24,14 @@ INFUSION = timedelta(minutes=40)
 OBSERVATION = timedelta(minutes=121)
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Treatment:
     """What was recorded of one session, for what comes after it."""
 
     session: session_pb2.Session
     lot: records_pb2.Lot
-    order: records_pb2.Record
     administration: records_pb2.Record
     wastage: records_pb2.Record
-    records: list[records_pb2.Record]
 
 
 def quantity(value: str, unit: str) -> Quantity:
@@ -49,7 +47,6 @@ class Clinician:
         self._account = account
         self._cast = cast
         self._session = session
-        self.records: list[records_pb2.Record] = []
 
     async def check_in(self) -> None:
         """Check the patient in on the day."""
@@ -282,7 +279,6 @@ class Clinician:
 
     async def _write(self, method: object, request: object, person: Person) -> records_pb2.Record:
         record: records_pb2.Record = await self._stage.call(method, request, person)  # type: ignore[arg-type]  # a stub's method
-        self.records.append(record)
         return record
 
 
@@ -322,4 +318,4 @@ async def treat(
         for signature in administration.signatures
     )
     account.done(stage.now(), f"the administration is signed by {signers}")
-    return Treatment(session, lot, order, administration, wastage, clinician.records)
+    return Treatment(session, lot, administration, wastage)

@@ -44,11 +44,6 @@ class Plan:
         """From arrival to discharge: the patient's and the supervisor's time."""
         return Interval(self.start_time, self.end_time)
 
-    @property
-    def room_interval(self) -> Interval:
-        """From arrival until the room is free again."""
-        return Interval(self.start_time, self.release_time)
-
 
 def plan(arrival: datetime, phases: Phases, zone: ZoneInfo) -> Plan:
     """Lay out a session's phases from the patient's arrival."""

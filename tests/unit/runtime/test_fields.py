@@ -4,7 +4,7 @@ import datetime as dt
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -14,14 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kat.common.v1.common_pb2 import Actor as ActorMessage
-from kat.common.v1.common_pb2 import Identifier, LocalInterval, Quantity
+from kat.common.v1.common_pb2 import Identifier, Quantity
 from services.runtime.actor import Actor
 from services.runtime.errors import InvalidArgumentError
 from services.runtime.fields import (
     Fields,
     actor_message,
     date_message,
-    is_empty,
     quantity_message,
     time_message,
     timestamp,
@@ -238,8 +237,3 @@ def test_an_actor_is_written_as_the_contract_has_it():
     actor = Actor(subject="a", printed_name="Anna", credential="MD", roles=("supervisor", "auditor"))
     assert actor_message(actor) == ActorMessage(subject="a", printed_name="Anna", credential="MD", roles=[3, 5])
     assert (actor.has_role("auditor", "service"), actor.has_role("service")) == (True, False)
-
-
-def test_a_message_without_a_field_is_empty():
-    assert is_empty(LocalInterval())
-    assert not is_empty(LocalInterval(time_zone=str(uuid4())))
