@@ -13,7 +13,7 @@ from services.runtime.fields import Fields, timestamp
 from services.runtime.paging import decode_token, encode_token, page_size
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.roster import Identifier
-from services.scheduler.ports import Listing, Page
+from services.scheduler.ports.paging import Listing, Page
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2199
 

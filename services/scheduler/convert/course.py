@@ -7,7 +7,7 @@ from services.runtime.fields import Fields, actor_message, date_message, timesta
 from services.runtime.names import format_name
 from services.scheduler.convert.common import calendar_date, next_token
 from services.scheduler.domain.course import Contraindication, Course, Decision, Screening
-from services.scheduler.ports import Listing
+from services.scheduler.ports.paging import Listing
 from services.scheduler.use_cases.courses import EnrollPatient, ReviewScreening
 
 _MAXIMUM_TRIALS = 100

@@ -13,7 +13,7 @@ from services.runtime.fields import timestamp
 from services.runtime.names import format_name
 from services.scheduler.convert.common import next_token
 from services.scheduler.domain.protocol import Limit, Protocol
-from services.scheduler.ports import Listing
+from services.scheduler.ports.paging import Listing
 
 
 def protocol_message(protocol: Protocol) -> protocol_pb2.Protocol:

@@ -7,7 +7,8 @@ from services.runtime.fields import date_message, time_message, timestamp
 from services.runtime.names import etag_of, format_name
 from services.scheduler.convert.common import identifier_message, next_token
 from services.scheduler.domain.roster import Clinic, OpeningHours, Patient, Practitioner, Room, Shift
-from services.scheduler.ports import Listing, SavedRoster
+from services.scheduler.ports.paging import Listing
+from services.scheduler.ports.roster import SavedRoster
 
 
 def clinic_message(clinic: Clinic) -> roster_pb2.Clinic:

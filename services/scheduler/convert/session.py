@@ -12,7 +12,8 @@ from services.scheduler.convert.common import calendar_date, interval_message, n
 from services.scheduler.domain.blockers import Blocker
 from services.scheduler.domain.local_time import LocalTime
 from services.scheduler.domain.session import Session, SessionState, Supervision
-from services.scheduler.ports import Listing, SessionFilter
+from services.scheduler.ports.paging import Listing
+from services.scheduler.ports.sessions import SessionFilter
 from services.scheduler.use_cases.booking import Booking, Reschedule
 from services.scheduler.use_cases.series import Series
 from services.scheduler.use_cases.sessions import SessionChange

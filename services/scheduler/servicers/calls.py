@@ -12,7 +12,7 @@ from services.runtime.auth import current_caller
 from services.runtime.database import Database
 from services.runtime.errors import AbortedError
 from services.runtime.writes import Writer
-from services.scheduler.ports import UnitOfWork
+from services.scheduler.ports.unit import UnitOfWork
 
 Answer = TypeVar("Answer", bound=Message)
 UnitMaker = Callable[[AsyncConnection, UUID], UnitOfWork]

@@ -10,7 +10,7 @@ from services.runtime.auth import current_caller
 from services.runtime.clock import Clock
 from services.scheduler.convert import course as convert
 from services.scheduler.convert.common import page_of, resource
-from services.scheduler.ports import UnitOfWork
+from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.use_cases import courses
 

@@ -12,7 +12,7 @@ from services.runtime.clock import Clock
 from services.scheduler.convert.common import page_of, resource
 from services.scheduler.convert.protocol import installed_message, protocol_message, protocols_message
 from services.scheduler.domain.protocol import ProtocolDefinition
-from services.scheduler.ports import UnitOfWork
+from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.use_cases.protocols import install_protocols
 

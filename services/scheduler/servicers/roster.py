@@ -10,7 +10,7 @@ from services.runtime.clock import Clock
 from services.scheduler.convert import roster_messages as messages
 from services.scheduler.convert.common import page_of, resource
 from services.scheduler.convert.roster import clinic_filter, identifier_filter, practitioner_filter, roster
-from services.scheduler.ports import UnitOfWork
+from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.use_cases.roster import check_roster, import_roster
 

@@ -10,7 +10,7 @@ from services.runtime.clock import Clock
 from services.scheduler.convert import session as convert
 from services.scheduler.convert.common import page_of, resource
 from services.scheduler.convert.slots import slot_question, slots_message
-from services.scheduler.ports import UnitOfWork
+from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.use_cases import booking, sessions
 from services.scheduler.use_cases.series import book_series

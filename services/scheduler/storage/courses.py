@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.actor import Actor
 from services.scheduler.domain.course import Contraindication, Course, CourseState, Screening
-from services.scheduler.ports import Listing, Page
+from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.storage import tables
 from services.scheduler.storage.statements import contested, listing, one
 from services.scheduler.storage.tables import table_of

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.identifiers import new_id
 from services.scheduler.domain.protocol import Limit, LimitCode, Mark, Protocol, ProtocolDefinition, Route, Substance
-from services.scheduler.ports import Listing, Page
+from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.storage import tables
 from services.scheduler.storage.statements import listing, one
 from services.scheduler.storage.tables import table_of

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.roster import Clinic, Identifier, Patient, Practitioner, Room, Shift
 from services.scheduler.domain.roster_import import KnownRoster, Roster
-from services.scheduler.ports import Listing, Page, Place, SavedRoster
+from services.scheduler.ports.paging import Listing, Page
+from services.scheduler.ports.roster import Place, SavedRoster
 from services.scheduler.storage import roster_rows as rows
 from services.scheduler.storage import tables
 from services.scheduler.storage.roster_import import RosterImport

@@ -24,7 +24,7 @@ from services.scheduler.domain.roster_import import (
     ShiftEntry,
 )
 from services.scheduler.errors import RaceLostError
-from services.scheduler.ports import SavedRoster
+from services.scheduler.ports.roster import SavedRoster
 from services.scheduler.storage import roster_rows as rows
 from services.scheduler.storage import tables
 from services.scheduler.storage.tables import table_of

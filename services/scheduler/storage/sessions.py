@@ -12,7 +12,9 @@ from services.scheduler.domain.booking import Assignment
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.lanes import Occupied
 from services.scheduler.domain.session import Plan, Session, SessionState
-from services.scheduler.ports import Listing, NewSession, Page, Place, SessionFilter
+from services.scheduler.ports.paging import Listing, Page
+from services.scheduler.ports.roster import Place
+from services.scheduler.ports.sessions import NewSession, SessionFilter
 from services.scheduler.storage import tables
 from services.scheduler.storage.session_rows import session
 from services.scheduler.storage.statements import contested, listing, one

@@ -13,7 +13,7 @@ from services.runtime.database import constraint_of
 from services.runtime.errors import FieldViolation, InvalidArgumentError, NotFoundError
 from services.runtime.names import format_name
 from services.scheduler.errors import RaceLostError
-from services.scheduler.ports import Listing, Page
+from services.scheduler.ports.paging import Listing, Page
 
 T = TypeVar("T")
 Key = Sequence[Column[Any]]

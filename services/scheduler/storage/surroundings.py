@@ -14,7 +14,7 @@ from services.scheduler.domain.cadence import Commitment
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.lanes import Occupied
 from services.scheduler.domain.session import Plan
-from services.scheduler.ports import Place
+from services.scheduler.ports.roster import Place
 from services.scheduler.storage import tables
 from services.scheduler.storage.session_rows import interval
 from services.scheduler.storage.tables import table_of

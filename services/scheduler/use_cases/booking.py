@@ -22,7 +22,9 @@ from services.scheduler.domain.local_time import LocalTime, resolve
 from services.scheduler.domain.protocol import Protocol
 from services.scheduler.domain.session import Plan, Session, SessionState, plan
 from services.scheduler.errors import BookingRefusedError, RaceLostError, StaleEtagError, WrongStateError
-from services.scheduler.ports import NewSession, Place, UnitOfWork
+from services.scheduler.ports.roster import Place
+from services.scheduler.ports.sessions import NewSession
+from services.scheduler.ports.unit import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

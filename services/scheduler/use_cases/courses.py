@@ -13,7 +13,7 @@ from services.scheduler.domain.course import Course, CourseState, Decision, Scre
 from services.scheduler.domain.protocol import LimitCode, Protocol
 from services.scheduler.domain.roster import Patient, anniversary
 from services.scheduler.errors import CourseOpenError, ScreeningRefusedError, StaleEtagError, WrongStateError
-from services.scheduler.ports import UnitOfWork
+from services.scheduler.ports.unit import UnitOfWork
 
 ADULT_AGE = 18
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.runtime.clock import Clock
 from services.scheduler.domain.protocol import Protocol, ProtocolDefinition
-from services.scheduler.ports import UnitOfWork
+from services.scheduler.ports.unit import UnitOfWork
 
 
 async def install_protocols(

@@ -3,7 +3,8 @@
 from services.runtime.clock import Clock
 from services.runtime.errors import InvalidArgumentError
 from services.scheduler.domain.roster_import import KnownRoster, Roster, faults_of
-from services.scheduler.ports import SavedRoster, UnitOfWork
+from services.scheduler.ports.roster import SavedRoster
+from services.scheduler.ports.unit import UnitOfWork
 
 
 async def check_roster(roster: Roster, unit: UnitOfWork, clock: Clock) -> KnownRoster:

@@ -13,7 +13,7 @@ from services.scheduler.domain.local_time import LocalTime, instants_of
 from services.scheduler.domain.session import Session
 from services.scheduler.domain.slots import SlotSearch
 from services.scheduler.errors import BookingRefusedError
-from services.scheduler.ports import UnitOfWork
+from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.booking import (
     Attempt,
     Booking,

@@ -9,7 +9,7 @@ from services.runtime.errors import Blocker
 from services.scheduler.domain.blockers import BlockerCode
 from services.scheduler.domain.session import Session, SessionState
 from services.scheduler.errors import CheckInRefusedError
-from services.scheduler.ports import UnitOfWork
+from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.booking import require_booked
 
 

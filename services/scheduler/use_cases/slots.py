@@ -10,7 +10,7 @@ from services.scheduler.domain.booking import course_blockers, date_blockers
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.protocol import Protocol
 from services.scheduler.domain.slots import DateWithoutSlot, Slot, SlotPosition, SlotSearch
-from services.scheduler.ports import UnitOfWork
+from services.scheduler.ports.unit import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.runtime.clock import Clock
 from services.scheduler.domain.session import Session, SessionState
-from services.scheduler.ports import UnitOfWork
+from services.scheduler.ports.unit import UnitOfWork
 
 _BEFORE_DOSE = frozenset({SessionState.BOOKED, SessionState.CHECKED_IN})
 _BEFORE_DEPARTURE = _BEFORE_DOSE | {SessionState.IN_PROGRESS}

@@ -1,0 +1,40 @@
+"""Where events go."""
+
+from datetime import date
+from typing import Protocol as Port
+
+from services.scheduler.domain.course import Course
+from services.scheduler.domain.protocol import Protocol
+from services.scheduler.domain.session import Session
+
+
+class Events(Port):
+    """Tells the other services what happened, in the transaction of the change."""
+
+    async def protocol_installed(self, protocol: Protocol) -> None:
+        """Tell of a protocol version that was taken into use."""
+        ...
+
+    async def course_activated(self, course: Course, adult_date: date) -> None:
+        """Tell of a course whose screening was accepted; `adult_date` is when the patient turns 18."""
+        ...
+
+    async def session_booked(self, session: Session) -> None:
+        """Tell of a new session."""
+        ...
+
+    async def session_rescheduled(self, session: Session, previous: Session) -> None:
+        """Tell of a session that was moved; `previous` is as it was."""
+        ...
+
+    async def session_cancelled(self, session: Session) -> None:
+        """Tell of a session that was cancelled."""
+        ...
+
+    async def session_confirmed(self, session: Session) -> None:
+        """Tell that the patient confirmed."""
+        ...
+
+    async def session_checked_in(self, session: Session) -> None:
+        """Tell that the patient came."""
+        ...

@@ -1,0 +1,94 @@
+"""Sessions, who supervises them, and the doses given in them."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Computed, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlmodel import Field
+
+from services.scheduler.storage.tables.base import INSTANT, ORGANIZATION, Table, instant, key, references, text_column
+
+
+class Session(Table, table=True):
+    """A session. `place` numbers the live sessions of a course within its cap; `local_date` and `live` are computed."""
+
+    __tablename__ = "session"
+    __table_args__ = (
+        references("course", "course_id", "patient_id", "protocol_id", "interval_days", "session_cap"),
+        references("room", "room_id", "clinic_id"),
+        references("clinic", "clinic_id", "time_zone"),
+        UniqueConstraint(ORGANIZATION, "session_id", "live", name="session_live"),
+        UniqueConstraint(ORGANIZATION, "session_id", "patient_id", name="session_of_patient"),
+        Index("session_place", ORGANIZATION, "course_id", "place", unique=True, postgresql_where=text("live")),
+        Index("session_by_start", ORGANIZATION, "start_time", "session_id"),
+        Index("session_by_clinic", ORGANIZATION, "clinic_id", "start_time", "session_id"),
+        Index("session_by_patient", ORGANIZATION, "patient_id", "start_time", "session_id"),
+    )
+
+    organization_id: UUID = key()
+    session_id: UUID = key()
+    course_id: UUID
+    patient_id: UUID
+    protocol_id: UUID
+    interval_days: int
+    session_cap: int
+    clinic_id: UUID
+    room_id: UUID
+    time_zone: str = text_column()
+    start_time: datetime = instant()
+    dose_time: datetime = instant()
+    end_time: datetime = instant()
+    release_time: datetime = instant()
+    local_date: date = Field(sa_column_args=[Computed("((start_time AT TIME ZONE time_zone))::date", persisted=True)])
+    place: int
+    state: str = text_column()
+    live: bool = Field(sa_column_args=[Computed("(state <> 'cancelled'::text)", persisted=True)])
+    too_early: bool
+    revision: int
+    version: int
+    confirm_time: datetime | None = instant(nullable=True)
+    check_in_time: datetime | None = instant(nullable=True)
+    cancel_reason: str = text_column()
+    create_time: datetime = instant()
+    update_time: datetime = instant()
+
+
+class Supervision(Table, table=True):
+    """Who supervises a session from when until when, in one of their lanes."""
+
+    __tablename__ = "supervision"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            (ORGANIZATION, "session_id", "live"),
+            [f"session.{key}" for key in (ORGANIZATION, "session_id", "live")],
+            onupdate="CASCADE",
+        ),
+        references("practitioner", "practitioner_id"),
+        Index("supervision_by_practitioner", ORGANIZATION, "practitioner_id", "start_time"),
+    )
+
+    organization_id: UUID = key()
+    session_id: UUID = key()
+    start_time: datetime = Field(primary_key=True, sa_type=INSTANT)
+    end_time: datetime = instant()
+    practitioner_id: UUID
+    lane: int
+    live: bool
+
+
+class Dose(Table, table=True):
+    """A dose that was given, as the dose log reported it last. The next interval counts from its date."""
+
+    __tablename__ = "dose"
+    __table_args__ = (
+        references("session", "session_id", "patient_id"),
+        Index("dose_by_patient", ORGANIZATION, "patient_id", "dose_date"),
+    )
+
+    organization_id: UUID = key()
+    administration_id: UUID = key()
+    session_id: UUID
+    patient_id: UUID
+    dose_time: datetime = instant()
+    dose_date: date
+    interval_days: int
