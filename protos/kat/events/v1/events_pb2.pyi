@@ -165,15 +165,23 @@ class Event(_message.Message):
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
     PROTOCOL_INSTALLED_FIELD_NUMBER: _builtins.int
     COURSE_ACTIVATED_FIELD_NUMBER: _builtins.int
+    COURSE_REVIEW_DUE_FIELD_NUMBER: _builtins.int
+    COURSE_COMPLETED_FIELD_NUMBER: _builtins.int
     SESSION_BOOKED_FIELD_NUMBER: _builtins.int
     SESSION_RESCHEDULED_FIELD_NUMBER: _builtins.int
     SESSION_CANCELLED_FIELD_NUMBER: _builtins.int
     SESSION_CONFIRMED_FIELD_NUMBER: _builtins.int
     SESSION_CHECKED_IN_FIELD_NUMBER: _builtins.int
+    SESSION_NO_SHOW_FIELD_NUMBER: _builtins.int
+    SESSION_EXTENDED_FIELD_NUMBER: _builtins.int
+    SESSION_SUPERVISION_CHANGED_FIELD_NUMBER: _builtins.int
+    WAITLIST_OFFERED_FIELD_NUMBER: _builtins.int
+    WAITLIST_OFFER_ENDED_FIELD_NUMBER: _builtins.int
     DOSE_AUTHORIZED_FIELD_NUMBER: _builtins.int
     DOSE_ADMINISTERED_FIELD_NUMBER: _builtins.int
     DOSE_RECORD_AMENDED_FIELD_NUMBER: _builtins.int
     PATIENT_DISCHARGED_FIELD_NUMBER: _builtins.int
+    ASSESSMENT_RECORDED_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Required. uuid7, the same at every delivery."""
     organization: _builtins.str
@@ -197,6 +205,14 @@ class Event(_message.Message):
         """A course was activated."""
 
     @_builtins.property
+    def course_review_due(self) -> Global___CourseReviewDue:
+        """A supervisor's review of a course is due."""
+
+    @_builtins.property
+    def course_completed(self) -> Global___CourseCompleted:
+        """A course was ended: all its sessions took place, or a supervisor ended it."""
+
+    @_builtins.property
     def session_booked(self) -> Global___SessionBooked:
         """A session was booked."""
 
@@ -217,6 +233,26 @@ class Event(_message.Message):
         """The patient came."""
 
     @_builtins.property
+    def session_no_show(self) -> Global___SessionNoShow:
+        """The patient did not come."""
+
+    @_builtins.property
+    def session_extended(self) -> Global___SessionExtended:
+        """A session takes longer than planned; it starts when it did."""
+
+    @_builtins.property
+    def session_supervision_changed(self) -> Global___SessionSupervisionChanged:
+        """Other clinicians supervise a session."""
+
+    @_builtins.property
+    def waitlist_offered(self) -> Global___WaitlistOffered:
+        """A slot was offered to a patient who waits for one."""
+
+    @_builtins.property
+    def waitlist_offer_ended(self) -> Global___WaitlistOfferEnded:
+        """An offer ended without being accepted."""
+
+    @_builtins.property
     def dose_authorized(self) -> Global___DoseAuthorized:
         """A dose was authorized."""
 
@@ -232,6 +268,10 @@ class Event(_message.Message):
     def patient_discharged(self) -> Global___PatientDischarged:
         """The patient left, discharged or against advice."""
 
+    @_builtins.property
+    def assessment_recorded(self) -> Global___AssessmentRecorded:
+        """An assessment was recorded, or amended."""
+
     def __init__(
         self,
         *,
@@ -243,21 +283,29 @@ class Event(_message.Message):
         occur_time: _timestamp_pb2.Timestamp | None = ...,
         protocol_installed: Global___ProtocolInstalled | None = ...,
         course_activated: Global___CourseActivated | None = ...,
+        course_review_due: Global___CourseReviewDue | None = ...,
+        course_completed: Global___CourseCompleted | None = ...,
         session_booked: Global___SessionBooked | None = ...,
         session_rescheduled: Global___SessionRescheduled | None = ...,
         session_cancelled: Global___SessionCancelled | None = ...,
         session_confirmed: Global___SessionConfirmed | None = ...,
         session_checked_in: Global___SessionCheckedIn | None = ...,
+        session_no_show: Global___SessionNoShow | None = ...,
+        session_extended: Global___SessionExtended | None = ...,
+        session_supervision_changed: Global___SessionSupervisionChanged | None = ...,
+        waitlist_offered: Global___WaitlistOffered | None = ...,
+        waitlist_offer_ended: Global___WaitlistOfferEnded | None = ...,
         dose_authorized: Global___DoseAuthorized | None = ...,
         dose_administered: Global___DoseAdministered | None = ...,
         dose_record_amended: Global___DoseRecordAmended | None = ...,
         patient_discharged: Global___PatientDischarged | None = ...,
+        assessment_recorded: Global___AssessmentRecorded | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["course_activated", b"course_activated", "dose_administered", b"dose_administered", "dose_authorized", b"dose_authorized", "dose_record_amended", b"dose_record_amended", "occur_time", b"occur_time", "patient_discharged", b"patient_discharged", "payload", b"payload", "protocol_installed", b"protocol_installed", "session_booked", b"session_booked", "session_cancelled", b"session_cancelled", "session_checked_in", b"session_checked_in", "session_confirmed", b"session_confirmed", "session_rescheduled", b"session_rescheduled"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_recorded", b"assessment_recorded", "course_activated", b"course_activated", "course_completed", b"course_completed", "course_review_due", b"course_review_due", "dose_administered", b"dose_administered", "dose_authorized", b"dose_authorized", "dose_record_amended", b"dose_record_amended", "occur_time", b"occur_time", "patient_discharged", b"patient_discharged", "payload", b"payload", "protocol_installed", b"protocol_installed", "session_booked", b"session_booked", "session_cancelled", b"session_cancelled", "session_checked_in", b"session_checked_in", "session_confirmed", b"session_confirmed", "session_extended", b"session_extended", "session_no_show", b"session_no_show", "session_rescheduled", b"session_rescheduled", "session_supervision_changed", b"session_supervision_changed", "waitlist_offer_ended", b"waitlist_offer_ended", "waitlist_offered", b"waitlist_offered"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregate", b"aggregate", "aggregate_version", b"aggregate_version", "course_activated", b"course_activated", "dose_administered", b"dose_administered", "dose_authorized", b"dose_authorized", "dose_record_amended", b"dose_record_amended", "event_id", b"event_id", "occur_time", b"occur_time", "organization", b"organization", "patient_discharged", b"patient_discharged", "payload", b"payload", "producer", b"producer", "protocol_installed", b"protocol_installed", "session_booked", b"session_booked", "session_cancelled", b"session_cancelled", "session_checked_in", b"session_checked_in", "session_confirmed", b"session_confirmed", "session_rescheduled", b"session_rescheduled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregate", b"aggregate", "aggregate_version", b"aggregate_version", "assessment_recorded", b"assessment_recorded", "course_activated", b"course_activated", "course_completed", b"course_completed", "course_review_due", b"course_review_due", "dose_administered", b"dose_administered", "dose_authorized", b"dose_authorized", "dose_record_amended", b"dose_record_amended", "event_id", b"event_id", "occur_time", b"occur_time", "organization", b"organization", "patient_discharged", b"patient_discharged", "payload", b"payload", "producer", b"producer", "protocol_installed", b"protocol_installed", "session_booked", b"session_booked", "session_cancelled", b"session_cancelled", "session_checked_in", b"session_checked_in", "session_confirmed", b"session_confirmed", "session_extended", b"session_extended", "session_no_show", b"session_no_show", "session_rescheduled", b"session_rescheduled", "session_supervision_changed", b"session_supervision_changed", "waitlist_offer_ended", b"waitlist_offer_ended", "waitlist_offered", b"waitlist_offered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["protocol_installed", "course_activated", "session_booked", "session_rescheduled", "session_cancelled", "session_confirmed", "session_checked_in", "dose_authorized", "dose_administered", "dose_record_amended", "patient_discharged"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["protocol_installed", "course_activated", "course_review_due", "course_completed", "session_booked", "session_rescheduled", "session_cancelled", "session_confirmed", "session_checked_in", "session_no_show", "session_extended", "session_supervision_changed", "waitlist_offered", "waitlist_offer_ended", "dose_authorized", "dose_administered", "dose_record_amended", "patient_discharged", "assessment_recorded"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -334,6 +382,70 @@ class CourseActivated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CourseActivated: _TypeAlias = CourseActivated  # noqa: Y015
+
+@_typing.final
+class CourseReviewDue(_message.Message):
+    """A supervisor's review of a course is due. Sent once for each review point."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COURSE_FIELD_NUMBER: _builtins.int
+    PATIENT_FIELD_NUMBER: _builtins.int
+    CLINIC_FIELD_NUMBER: _builtins.int
+    SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    course: _builtins.str
+    """"courses/{course}"."""
+    patient: _builtins.str
+    """"patients/{patient}"."""
+    clinic: _builtins.str
+    """"clinics/{clinic}" of the session after which it is due."""
+    session_count: _builtins.int
+    """How many sessions took place."""
+    def __init__(
+        self,
+        *,
+        course: _builtins.str = ...,
+        patient: _builtins.str = ...,
+        clinic: _builtins.str = ...,
+        session_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "course", b"course", "patient", b"patient", "session_count", b"session_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CourseReviewDue: _TypeAlias = CourseReviewDue  # noqa: Y015
+
+@_typing.final
+class CourseCompleted(_message.Message):
+    """A course was ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COURSE_FIELD_NUMBER: _builtins.int
+    PATIENT_FIELD_NUMBER: _builtins.int
+    SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    course: _builtins.str
+    """"courses/{course}"."""
+    patient: _builtins.str
+    """"patients/{patient}"."""
+    session_count: _builtins.int
+    """How many sessions took place."""
+    def __init__(
+        self,
+        *,
+        course: _builtins.str = ...,
+        patient: _builtins.str = ...,
+        session_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course", b"course", "patient", b"patient", "session_count", b"session_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CourseCompleted: _TypeAlias = CourseCompleted  # noqa: Y015
 
 @_typing.final
 class SessionSnapshot(_message.Message):
@@ -536,6 +648,142 @@ class SessionCheckedIn(_message.Message):
 Global___SessionCheckedIn: _TypeAlias = SessionCheckedIn  # noqa: Y015
 
 @_typing.final
+class SessionNoShow(_message.Message):
+    """The patient did not come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> Global___SessionSnapshot:
+        """The session."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___SessionSnapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionNoShow: _TypeAlias = SessionNoShow  # noqa: Y015
+
+@_typing.final
+class SessionExtended(_message.Message):
+    """A session takes longer than planned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> Global___SessionSnapshot:
+        """The session."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___SessionSnapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionExtended: _TypeAlias = SessionExtended  # noqa: Y015
+
+@_typing.final
+class SessionSupervisionChanged(_message.Message):
+    """Other clinicians supervise a session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> Global___SessionSnapshot:
+        """The session."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___SessionSnapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionSupervisionChanged: _TypeAlias = SessionSupervisionChanged  # noqa: Y015
+
+@_typing.final
+class WaitlistOffered(_message.Message):
+    """A slot was offered to a patient who waits for one: a held session that they may accept until the offer expires."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAITLIST_ENTRY_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    waitlist_entry: _builtins.str
+    """"waitlistEntries/{waitlist_entry}"."""
+    @_builtins.property
+    def session(self) -> Global___SessionSnapshot:
+        """The held session."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the offer expires."""
+
+    def __init__(
+        self,
+        *,
+        waitlist_entry: _builtins.str = ...,
+        session: Global___SessionSnapshot | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "session", b"session", "waitlist_entry", b"waitlist_entry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitlistOffered: _TypeAlias = WaitlistOffered  # noqa: Y015
+
+@_typing.final
+class WaitlistOfferEnded(_message.Message):
+    """An offer ended without being accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAITLIST_ENTRY_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    PATIENT_FIELD_NUMBER: _builtins.int
+    waitlist_entry: _builtins.str
+    """"waitlistEntries/{waitlist_entry}"."""
+    session: _builtins.str
+    """"sessions/{session}" that was held."""
+    patient: _builtins.str
+    """"patients/{patient}"."""
+    def __init__(
+        self,
+        *,
+        waitlist_entry: _builtins.str = ...,
+        session: _builtins.str = ...,
+        patient: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["patient", b"patient", "session", b"session", "waitlist_entry", b"waitlist_entry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitlistOfferEnded: _TypeAlias = WaitlistOfferEnded  # noqa: Y015
+
+@_typing.final
 class DoseAuthorized(_message.Message):
     """A dose was authorized."""
 
@@ -678,3 +926,55 @@ class PatientDischarged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PatientDischarged: _TypeAlias = PatientDischarged  # noqa: Y015
+
+@_typing.final
+class AssessmentRecorded(_message.Message):
+    """An assessment was recorded, or amended: the scores that a course is reviewed by."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    PATIENT_FIELD_NUMBER: _builtins.int
+    COURSE_FIELD_NUMBER: _builtins.int
+    ASSESSMENT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    OBSERVE_TIME_FIELD_NUMBER: _builtins.int
+    session: _builtins.str
+    """"sessions/{session}" that it was made at."""
+    patient: _builtins.str
+    """"patients/{patient}"."""
+    course: _builtins.str
+    """"courses/{course}"."""
+    assessment: _builtins.str
+    """"records/{record}" of the assessment; the same for every version of it."""
+    version: _builtins.int
+    """Its version, from 1."""
+    instrument: _builtins.str
+    """The instrument: a name of kat.dosing_log.v1.Assessment.Instrument without its prefix, such as "PHQ_9"."""
+    total: _builtins.int
+    """The total score."""
+    @_builtins.property
+    def observe_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    def __init__(
+        self,
+        *,
+        session: _builtins.str = ...,
+        patient: _builtins.str = ...,
+        course: _builtins.str = ...,
+        assessment: _builtins.str = ...,
+        version: _builtins.int = ...,
+        instrument: _builtins.str = ...,
+        total: _builtins.int = ...,
+        observe_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["observe_time", b"observe_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "course", b"course", "instrument", b"instrument", "observe_time", b"observe_time", "patient", b"patient", "session", b"session", "total", b"total", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssessmentRecorded: _TypeAlias = AssessmentRecorded  # noqa: Y015
