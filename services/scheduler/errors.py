@@ -105,6 +105,18 @@ class CourseOpenError(AlreadyExistsError):
         )
 
 
+class WaitingAlreadyError(AlreadyExistsError):
+    """The course is on the waiting list already."""
+
+    def __init__(self, waitlist_entry_id: UUID) -> None:
+        name = f"waitlistEntries/{waitlist_entry_id}"
+        super().__init__(
+            f"The course waits already, as {name}; leave the list first to wait for something else",
+            reason="WAITING_ALREADY",
+            metadata={"waitlist_entry": name},
+        )
+
+
 def _described(blockers: Sequence[Blocker]) -> list[str]:
     return list(dict.fromkeys(f"{blocker.code}: {blocker.description}" for blocker in blockers))
 

@@ -12,6 +12,7 @@ from services.scheduler.convert.protocol import protocol_message
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.protocol import Protocol
 from services.scheduler.domain.session import Session
+from services.scheduler.domain.waitlist import WaitlistEntry
 from services.scheduler.use_cases.treatment import DoseGiven
 
 
@@ -76,6 +77,22 @@ def session_extended(session: Session) -> events_pb2.SessionExtended:
 def session_supervision_changed(session: Session) -> events_pb2.SessionSupervisionChanged:
     """Return the event of a hand-over."""
     return events_pb2.SessionSupervisionChanged(session=_snapshot(session))
+
+
+def waitlist_offered(entry: WaitlistEntry, session: Session) -> events_pb2.WaitlistOffered:
+    """Return the event of an offer."""
+    return events_pb2.WaitlistOffered(
+        waitlist_entry=entry.name,
+        session=_snapshot(session),
+        expire_time=timestamp(entry.offer_expire_time) if entry.offer_expire_time else None,
+    )
+
+
+def waitlist_offer_ended(entry: WaitlistEntry, session: Session) -> events_pb2.WaitlistOfferEnded:
+    """Return the event of an offer that was not accepted."""
+    return events_pb2.WaitlistOfferEnded(
+        waitlist_entry=entry.name, session=session.name, patient=format_name("patients", entry.patient_id)
+    )
 
 
 def dose_given(event: Any) -> DoseGiven:

@@ -8,6 +8,7 @@ from services.scheduler.ports.events import Events
 from services.scheduler.ports.roster import RosterRepository
 from services.scheduler.ports.sessions import SessionRepository
 from services.scheduler.ports.slots import SlotRepository
+from services.scheduler.ports.waitlist import WaitlistRepository
 
 
 class UnitOfWork(Port):
@@ -36,6 +37,11 @@ class UnitOfWork(Port):
     @property
     def slots(self) -> SlotRepository:
         """Free time."""
+        ...
+
+    @property
+    def waitlist(self) -> WaitlistRepository:
+        """The waiting list."""
         ...
 
     def rehearsal(self) -> AbstractAsyncContextManager[None]:

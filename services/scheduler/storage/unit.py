@@ -12,6 +12,7 @@ from services.scheduler.storage.protocols import PostgresProtocols
 from services.scheduler.storage.roster import PostgresRoster
 from services.scheduler.storage.sessions import PostgresSessions
 from services.scheduler.storage.slots import PostgresSlots
+from services.scheduler.storage.waitlist import PostgresWaitlist
 
 
 class PostgresUnit:
@@ -24,6 +25,7 @@ class PostgresUnit:
         self.courses = PostgresCourses(connection, organization_id)
         self.sessions = PostgresSessions(connection, organization_id)
         self.slots = PostgresSlots(connection)
+        self.waitlist = PostgresWaitlist(connection, organization_id)
         self.events = events
 
     @asynccontextmanager
