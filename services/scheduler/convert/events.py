@@ -55,6 +55,11 @@ def session_confirmed(session: Session) -> events_pb2.SessionConfirmed:
     return events_pb2.SessionConfirmed(session=_snapshot(session))
 
 
+def session_supervision_changed(session: Session) -> events_pb2.SessionSupervisionChanged:
+    """Return the event of a session that other clinicians supervise."""
+    return events_pb2.SessionSupervisionChanged(session=_snapshot(session))
+
+
 def session_checked_in(session: Session) -> events_pb2.SessionCheckedIn:
     """Return the event of an arrival."""
     return events_pb2.SessionCheckedIn(

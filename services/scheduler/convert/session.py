@@ -1,16 +1,12 @@
 """Bookings from messages, and sessions as messages."""
 
-import re
 from collections.abc import Iterable
-from datetime import timedelta
-from typing import Any
 
 from kat.scheduler.v1 import session_pb2
 from services.runtime.fields import Fields, date_message, timestamp
 from services.runtime.names import format_name
-from services.scheduler.convert.common import calendar_date, interval_message, next_token, optional_instant
+from services.scheduler.convert.common import interval_message, local_time, next_token, optional_instant
 from services.scheduler.domain.blockers import Blocker
-from services.scheduler.domain.local_time import LocalTime
 from services.scheduler.domain.session import Session, SessionState, Supervision
 from services.scheduler.ports.paging import Listing
 from services.scheduler.ports.sessions import SessionFilter
@@ -18,7 +14,6 @@ from services.scheduler.use_cases.booking import Booking, Reschedule
 from services.scheduler.use_cases.series import Series
 from services.scheduler.use_cases.sessions import SessionChange
 
-_OFFSET = re.compile(r"([+-])(\d\d):([0-5]\d)")
 _MAXIMUM_WEEKS = 8
 _MAXIMUM_SERIES = 100
 _STATES: dict[int, SessionState] = {
@@ -64,7 +59,7 @@ def reschedule(request: session_pb2.RescheduleSessionRequest) -> Reschedule:
     command = Reschedule(
         session_id=fields.name("name", request.name, "sessions"),
         etag=fields.text("etag", request.etag, maximum=100),
-        arrival=_local_time(fields, "arrival", request, "arrival"),
+        arrival=local_time(fields, "arrival", request, "arrival"),
         room_id=fields.optional_name("room", request.room, "rooms"),
         supervisor_id=fields.optional_name("supervisor", request.supervisor, "practitioners"),
     )
@@ -170,30 +165,9 @@ def _booking(fields: Fields, path: str, message: session_pb2.Booking) -> Booking
     return Booking(
         course_id=fields.name(f"{path}.course", message.course, "courses"),
         room_id=fields.name(f"{path}.room", message.room, "rooms"),
-        arrival=_local_time(fields, f"{path}.arrival", message, "arrival"),
+        arrival=local_time(fields, f"{path}.arrival", message, "arrival"),
         supervisor_id=fields.optional_name(f"{path}.supervisor", message.supervisor, "practitioners"),
     )
-
-
-def _local_time(fields: Fields, path: str, message: Any, field: str) -> LocalTime:
-    read = getattr(message, field)
-    return LocalTime(
-        date=calendar_date(fields, f"{path}.date", read, "date"),
-        time=fields.time_of_day(f"{path}.time", read, "time"),
-        utc_offset=_offset(fields, f"{path}.utc_offset", read.utc_offset),
-    )
-
-
-def _offset(fields: Fields, path: str, value: str) -> timedelta | None:
-    if not value:
-        return None
-    match = _OFFSET.fullmatch(value)
-    if match is None:
-        fields.fault(path, 'write the offset from UTC, such as "-05:00"')
-        return None
-    sign, hours, minutes = match.groups()
-    offset = timedelta(hours=int(hours), minutes=int(minutes))
-    return -offset if sign == "-" else offset
 
 
 def _supervision_message(supervision: Supervision) -> session_pb2.Supervision:

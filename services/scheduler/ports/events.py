@@ -35,6 +35,10 @@ class Events(Port):
         """Tell that the patient confirmed."""
         ...
 
+    async def session_supervision_changed(self, session: Session) -> None:
+        """Tell that other clinicians supervise a session."""
+        ...
+
     async def session_checked_in(self, session: Session) -> None:
         """Tell that the patient came."""
         ...

@@ -63,7 +63,7 @@ class SessionRepository(Port):
         ...
 
     async def opening(self, clinic_id: UUID, day: date) -> tuple[Interval, ...]:
-        """Return a clinic's hours on a date of its clock."""
+        """Return a clinic's hours on a date of its clock, less the times in which it is closed."""
         ...
 
     async def around(

@@ -36,6 +36,7 @@ _PROMISES = frozenset(
         "session_place",
         "session_course_cap",
         "session_dose_anchor",
+        "session_closure",
         "supervision_ratio",
         "supervision_qualified",
     }
