@@ -136,7 +136,8 @@ SHIFT_AGAIN = """
         """insert into shift_exception select organization_id, gen_random_uuid(), practitioner_id, null, 'absence',
                'America/New_York', '2026-03-10T15:15Z', '2026-03-11T12:00Z', now() from practitioner""",
         """insert into shift_exception select organization_id, gen_random_uuid(), practitioner_id, clinic_id, 'absence',
-               'America/New_York', '2026-03-10T15:15Z', '2026-03-10T15:20Z', now() from practitioner, clinic""",
+               'America/New_York', '2026-03-10T15:15Z', '2026-03-10T15:20Z', now()
+           from practitioner join clinic using (organization_id)""",
     ],
     ids=["other protocols", "credential expired", "not on shift", "left", "absent everywhere", "absent here"],
 )
@@ -150,11 +151,13 @@ async def test_supervisor_on_an_extra_shift_until_they_leave(forger, desk) -> No
     assert await refused(forger.forge(WEEK, place=2)) == "supervision_qualified"
     await desk.execute(
         """insert into shift_exception select organization_id, gen_random_uuid(), practitioner_id, clinic_id, 'extra',
-               'America/New_York', '2026-03-10T14:00Z', '2026-03-10T16:30Z', now() from practitioner, clinic"""
+               'America/New_York', '2026-03-10T14:00Z', '2026-03-10T16:30Z', now()
+           from practitioner join clinic using (organization_id)"""
     )
     await desk.execute("update practitioner set leave_date = '2026-03-10'")
     await forger.forge(WEEK, place=2)
-    later = await refused(forger.forge(WEEK + timedelta(minutes=1), **forger.of_other_patient(room_id=forger.rooms[1])))
+    other = forger.of_other_patient(room_id=forger.rooms[1], supervision={"practitioner_id": forger.practitioners[1]})
+    later = await refused(forger.forge(WEEK + timedelta(minutes=1), **other))
     assert later == "supervision_qualified"
 
 
