@@ -16,59 +16,73 @@ from services.scheduler.storage.statements import listing
 from services.scheduler.storage.tables.base import INSTANT
 
 # What a booking of the session as it stands would meet today, but for what sessions take from each other: the
-# constraints keep that. A supervisor's lane is looked at only where it is past their ratio.
+# constraints keep that. When somebody is on shift is computed once for each date, not for each session. A supervisor's
+# lane is looked at only where it is past their ratio.
 _STRANDED = (
     text(
         """
+    with due as materialized (
+        select s.* from session s
+        where s.live and s.state in ('booked', 'held') and s.end_time > :now
+          and s.start_time > cast(:now as timestamptz) - interval '1 day'
+          and (cast(:clinic_id as uuid) is null or s.clinic_id = :clinic_id)
+          and (cast(:practitioner_id as uuid) is null or s.session_id in (
+              select v.session_id from supervision v where v.practitioner_id = :practitioner_id and v.live))
+          and (cast(:closure_id as uuid) is null or exists (
+              select from closure k
+              where k.closure_id = :closure_id and k.clinic_id = s.clinic_id and k.end_time > s.start_time
+                and (k.room_id is null and k.start_time < s.end_time
+                     or k.room_id = s.room_id and k.start_time < s.release_time)))
+    ),
+    supervised as materialized (
+        select v.*, s.clinic_id, s.local_date, s.protocol_id
+        from due s join supervision v using (organization_id, session_id) where v.live
+    ),
+    duty as materialized (
+        select organization_id, practitioner_id, protocol_id, clinic_id, local_date,
+               on_shift(organization_id, practitioner_id, clinic_id, local_date) as periods,
+               array_agg(session_id) as sessions, array_agg(start_time) as starts, array_agg(end_time) as ends
+        from supervised group by organization_id, practitioner_id, protocol_id, clinic_id, local_date
+    ),
+    unsupervised as materialized (
+        select v.session_id
+        from duty d join practitioner w using (organization_id, practitioner_id)
+             join protocol p using (organization_id, protocol_id),
+             unnest(d.sessions, d.starts, d.ends) as v (session_id, start_time, end_time)
+        where w.credential_expire_date < d.local_date or p.code <> all (w.protocol_codes)
+           or not d.periods @> tstzrange(v.start_time, v.end_time)
+    ),
+    over_ratio as materialized (
+        select v.session_id from supervised v join practitioner w using (organization_id, practitioner_id)
+        where v.lane > w.supervision_ratio and w.supervision_ratio < (
+            select count(*) from supervision u
+            where u.organization_id = v.organization_id and u.practitioner_id = v.practitioner_id and u.live
+              and u.start_time < v.end_time and u.end_time > v.start_time
+              and u.start_time > v.start_time - interval '1 day')
+    )
     select s.session_id, s.patient_id, s.clinic_id, s.room_id, s.time_zone, s.start_time, s.end_time, r.reasons
-    from session s join protocol p using (organization_id, protocol_id) cross join lateral (
-        select exists (select from opening_hours o
-                       where o.organization_id = s.organization_id and o.clinic_id = s.clinic_id
-                         and o.weekday = extract(isodow from s.local_date)) as has_hours,
-               exists (select from opening_hours o
-                       where o.organization_id = s.organization_id and o.clinic_id = s.clinic_id
-                         and o.weekday = extract(isodow from s.local_date)
-                         and local_range(s.local_date, o.open_time, o.close_time, s.time_zone)
-                             @> tstzrange(s.start_time, s.end_time)) as within_hours,
-               exists (select from closure k
-                       where k.organization_id = s.organization_id and k.clinic_id = s.clinic_id and k.room_id is null
-                         and k.start_time < s.end_time and k.end_time > s.start_time) as closed,
-               exists (select from closure k
-                       where k.organization_id = s.organization_id and k.clinic_id = s.clinic_id
-                         and k.room_id = s.room_id
-                         and k.start_time < s.release_time and k.end_time > s.start_time) as room_closed,
-               exists (select from supervision v join practitioner w using (organization_id, practitioner_id)
-                       where v.organization_id = s.organization_id and v.session_id = s.session_id and v.live
-                         and (w.credential_expire_date < s.local_date or p.code <> all (w.protocol_codes)
-                              or not on_shift(s.organization_id, v.practitioner_id, s.clinic_id, s.local_date)
-                                     @> tstzrange(v.start_time, v.end_time))) as unsupervised,
-               exists (select from supervision v join practitioner w using (organization_id, practitioner_id)
-                       where v.organization_id = s.organization_id and v.session_id = s.session_id and v.live
-                         and v.lane > w.supervision_ratio and w.supervision_ratio < (
-                             select count(*) from supervision u
-                             where u.organization_id = v.organization_id and u.practitioner_id = v.practitioner_id
-                               and u.live and u.start_time < v.end_time and u.end_time > v.start_time
-                               and u.start_time > v.start_time - interval '1 day')) as over_ratio
-    ) f cross join lateral (
+    from due s cross join lateral (
+        select coalesce(bool_or(true), false) as has_hours,
+               coalesce(bool_or(local_range(s.local_date, o.open_time, o.close_time, s.time_zone)
+                                @> tstzrange(s.start_time, s.end_time)), false) as within_hours
+        from opening_hours o
+        where o.organization_id = s.organization_id and o.clinic_id = s.clinic_id
+          and o.weekday = extract(isodow from s.local_date)
+    ) h cross join lateral (
+        select coalesce(bool_or(k.room_id is null and k.start_time < s.end_time), false) as clinic,
+               coalesce(bool_or(k.room_id = s.room_id), false) as room
+        from closure k
+        where k.organization_id = s.organization_id and k.clinic_id = s.clinic_id
+          and k.start_time < s.release_time and k.end_time > s.start_time
+    ) c cross join lateral (
         select array_remove(array[
-            case when f.closed or not f.has_hours then 'CLINIC_CLOSED' end,
-            case when f.has_hours and not f.within_hours then 'OUTSIDE_HOURS' end,
-            case when f.room_closed then 'ROOM_BUSY' end,
-            case when f.unsupervised then 'NO_SUPERVISOR' end,
-            case when f.over_ratio then 'SUPERVISION_RATIO' end,
+            case when c.clinic or not h.has_hours then 'CLINIC_CLOSED' end,
+            case when h.has_hours and not h.within_hours then 'OUTSIDE_HOURS' end,
+            case when c.room then 'ROOM_BUSY' end,
+            case when s.session_id in (select session_id from unsupervised) then 'NO_SUPERVISOR' end,
+            case when s.session_id in (select session_id from over_ratio) then 'SUPERVISION_RATIO' end,
             case when s.too_early then 'CADENCE' end], null) as reasons
     ) r
-    where s.live and s.state in ('booked', 'held') and s.end_time > :now
-      and s.start_time > cast(:now as timestamptz) - interval '1 day'
-      and (cast(:practitioner_id as uuid) is null
-           or exists (select from supervision v
-                      where v.organization_id = s.organization_id and v.session_id = s.session_id and v.live
-                        and v.practitioner_id = :practitioner_id))
-      and (cast(:closure_id as uuid) is null
-           or exists (select from closure k
-                      where k.closure_id = :closure_id and k.clinic_id = s.clinic_id and k.end_time > s.start_time
-                        and (k.room_id is null and k.start_time < s.end_time
-                             or k.room_id = s.room_id and k.start_time < s.release_time)))
     """
     )
     .columns(
@@ -103,10 +117,16 @@ class PostgresStrandedSessions:
 
 
 def _asked(wanted: StrandedFilter, now: datetime) -> Select[Any]:
-    statement = select(_STRANDED).where(_STRANDED.c.reasons != [])
-    if wanted.clinic_id is not None:
-        statement = statement.where(_STRANDED.c.clinic_id == wanted.clinic_id)
-    return statement.params(now=now, practitioner_id=wanted.practitioner_id, closure_id=wanted.closure_id)
+    return (
+        select(_STRANDED)
+        .where(_STRANDED.c.reasons != [])
+        .params(
+            now=now,
+            clinic_id=wanted.clinic_id,
+            practitioner_id=wanted.practitioner_id,
+            closure_id=wanted.closure_id,
+        )
+    )
 
 
 def _stranded(row: Row[Any]) -> StrandedSession:
