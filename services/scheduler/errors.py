@@ -117,6 +117,17 @@ class WaitingAlreadyError(AlreadyExistsError):
         )
 
 
+class IdentifierTakenError(AlreadyExistsError):
+    """Another resource of the kind already has the external identifier."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} already has that identifier; update it, or give another identifier",
+            reason="IDENTIFIER_TAKEN",
+            metadata={"resource": name},
+        )
+
+
 def _described(blockers: Sequence[Blocker]) -> list[str]:
     return list(dict.fromkeys(f"{blocker.code}: {blocker.description}" for blocker in blockers))
 

@@ -47,6 +47,10 @@ class OutboxEvents:
         """See the port."""
         await self._append(_session(session), events.session_confirmed(session))
 
+    async def session_supervision_changed(self, session: Session) -> None:
+        """See the port."""
+        await self._append(_session(session), events.session_supervision_changed(session))
+
     async def session_checked_in(self, session: Session) -> None:
         """See the port."""
         await self._append(_session(session), events.session_checked_in(session))
@@ -58,10 +62,6 @@ class OutboxEvents:
     async def session_extended(self, session: Session) -> None:
         """See the port."""
         await self._append(_session(session), events.session_extended(session))
-
-    async def session_supervision_changed(self, session: Session) -> None:
-        """See the port."""
-        await self._append(_session(session), events.session_supervision_changed(session))
 
     async def waitlist_offered(self, entry: WaitlistEntry, session: Session) -> None:
         """See the port."""

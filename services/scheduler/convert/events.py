@@ -56,6 +56,11 @@ def session_confirmed(session: Session) -> events_pb2.SessionConfirmed:
     return events_pb2.SessionConfirmed(session=_snapshot(session))
 
 
+def session_supervision_changed(session: Session) -> events_pb2.SessionSupervisionChanged:
+    """Return the event of a session that other clinicians supervise."""
+    return events_pb2.SessionSupervisionChanged(session=_snapshot(session))
+
+
 def session_checked_in(session: Session) -> events_pb2.SessionCheckedIn:
     """Return the event of an arrival."""
     return events_pb2.SessionCheckedIn(
@@ -72,11 +77,6 @@ def session_no_show(session: Session) -> events_pb2.SessionNoShow:
 def session_extended(session: Session) -> events_pb2.SessionExtended:
     """Return the event of a session that takes longer."""
     return events_pb2.SessionExtended(session=_snapshot(session))
-
-
-def session_supervision_changed(session: Session) -> events_pb2.SessionSupervisionChanged:
-    """Return the event of a hand-over."""
-    return events_pb2.SessionSupervisionChanged(session=_snapshot(session))
 
 
 def waitlist_offered(entry: WaitlistEntry, session: Session) -> events_pb2.WaitlistOffered:

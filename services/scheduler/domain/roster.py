@@ -44,7 +44,8 @@ class Room:
 class Practitioner:
     """A clinician. `supervision_ratio` is how many sessions they may supervise at once, 0 for none.
 
-    `credential_expire_date` is the last clinic-local date on which the credential is valid.
+    `credential_expire_date` is the last clinic-local date on which the credential is valid, `leave_date` the last one
+    on which they work.
     """
 
     practitioner_id: UUID
@@ -55,6 +56,7 @@ class Practitioner:
     supervision_ratio: int
     protocol_codes: tuple[str, ...]
     subject: str
+    leave_date: date | None
     create_time: datetime
 
 

@@ -36,6 +36,10 @@ class Events(Port):
         """Tell that the patient confirmed."""
         ...
 
+    async def session_supervision_changed(self, session: Session) -> None:
+        """Tell that other clinicians supervise a session."""
+        ...
+
     async def session_checked_in(self, session: Session) -> None:
         """Tell that the patient came."""
         ...
@@ -46,10 +50,6 @@ class Events(Port):
 
     async def session_extended(self, session: Session) -> None:
         """Tell that a session takes longer."""
-        ...
-
-    async def session_supervision_changed(self, session: Session) -> None:
-        """Tell that other clinicians supervise a session."""
         ...
 
     async def waitlist_offered(self, entry: WaitlistEntry, session: Session) -> None:

@@ -54,6 +54,7 @@ def practitioner(row: Row[Any]) -> Practitioner:
         supervision_ratio=row.supervision_ratio,
         protocol_codes=tuple(row.protocol_codes),
         subject=row.subject or "",
+        leave_date=row.leave_date,
         create_time=row.create_time,
     )
 

@@ -1,5 +1,7 @@
 """Tables as SQLModel classes. Exclusions, checks and triggers, which hold the promises, stand in the migrations."""
 
+from services.scheduler.storage.tables.availability import Closure as Closure
+from services.scheduler.storage.tables.availability import ShiftException as ShiftException
 from services.scheduler.storage.tables.base import METADATA as METADATA
 from services.scheduler.storage.tables.base import RUNTIME_TABLES as RUNTIME_TABLES
 from services.scheduler.storage.tables.base import Table as Table

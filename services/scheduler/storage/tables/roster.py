@@ -81,6 +81,7 @@ class Practitioner(Table, table=True):
     protocol_codes: list[str] = Field(sa_type=ARRAY(Text))
     subject: str | None = Field(sa_type=Text, nullable=True)
     create_time: datetime = instant()
+    leave_date: date | None
 
 
 class Shift(Table, table=True):
