@@ -7,7 +7,7 @@ import grpc
 from kat.scheduler.v1 import roster_pb2
 from services.runtime.clock import Clock
 from services.scheduler.convert import availability as convert
-from services.scheduler.convert.common import page_of
+from services.scheduler.convert.common import page_of, resource
 from services.scheduler.convert.roster_changes import deletion
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
@@ -51,6 +51,14 @@ class AvailabilityServicer:
 
         return await self._calls.once(request, roster_pb2.DeleteShiftExceptionResponse, work)
 
+    async def GetShiftException(  # noqa: N802 - the contract's name
+        self, request: roster_pb2.GetShiftExceptionRequest, _context: Context
+    ) -> roster_pb2.ShiftException:
+        """Return one absence or extra shift."""
+        async with self._calls.reading() as unit:
+            exception_id = resource(request.name, "shiftExceptions")
+            return convert.exception_message(await unit.availability.exception(exception_id))
+
     async def ListShiftExceptions(  # noqa: N802 - the contract's name
         self, request: roster_pb2.ListShiftExceptionsRequest, _context: Context
     ) -> roster_pb2.ListShiftExceptionsResponse:
@@ -87,6 +95,11 @@ class AvailabilityServicer:
             return roster_pb2.DeleteClosureResponse()
 
         return await self._calls.once(request, roster_pb2.DeleteClosureResponse, work)
+
+    async def GetClosure(self, request: roster_pb2.GetClosureRequest, _context: Context) -> roster_pb2.Closure:  # noqa: N802 - the contract's name
+        """Return one closure."""
+        async with self._calls.reading() as unit:
+            return convert.closure_message(await unit.availability.closure(resource(request.name, "closures")))
 
     async def ListClosures(  # noqa: N802 - the contract's name
         self, request: roster_pb2.ListClosuresRequest, _context: Context

@@ -65,6 +65,7 @@ async def test_a_closed_clinic_is_booked_at_no_time_that_it_is_closed(desk) -> N
     course, room = await desk.active_course(opened.patients[0].name), opened.rooms[0].name
     made = (await close(desk, closure(opened, (TUESDAY, "12:00"), (TUESDAY, "14:00")))).closure
     assert (made.time_zone, made.start.utc_offset) == ("America/New_York", "-05:00")
+    assert await desk.call(desk.roster.GetClosure, roster_pb2.GetClosureRequest(name=made.name)) == made
     for time in ("09:31", "13:59"):
         (blocker,) = await desk.blockers(course, room, TUESDAY, time)
         assert codes([blocker]) == {"CLINIC_CLOSED"}
@@ -176,6 +177,8 @@ async def test_nobody_is_supervised_by_whoever_is_absent(desk, everywhere) -> No
     )
     assert [(one.session, list(one.reasons)) for one in made.stranded_sessions] == [(first.name, ["NO_SUPERVISOR"])]
     assert made.shift_exception.clinic == where.get("clinic", "")
+    get = roster_pb2.GetShiftExceptionRequest(name=made.shift_exception.name)
+    assert await desk.call(desk.roster.GetShiftException, get) == made.shift_exception
     course = second.course
     assert "NO_SUPERVISOR" in codes(await desk.blockers(course, second.room, TUESDAY, "10:00"))
     again = await except_for(
@@ -327,6 +330,8 @@ async def test_another_organization_closes_nothing(desk, database, clock) -> Non
     with pytest.raises(NotFoundError):
         await except_for(stranger, opened.practitioners[0].name, ABSENCE, *times, time_zone="UTC")
     made = (await close(desk, closure(opened, *times))).closure
+    with pytest.raises(NotFoundError):
+        await stranger.call(stranger.roster.GetClosure, roster_pb2.GetClosureRequest(name=made.name))
     with pytest.raises(NotFoundError):
         await stranger.call(
             stranger.roster.DeleteClosure, roster_pb2.DeleteClosureRequest(name=made.name, etag=made.etag)

@@ -94,6 +94,24 @@ async def test_nobody_is_handed_more_than_their_ratio(desk) -> None:
     assert supervisors(await desk.session(own.name)) == {heir.name}
 
 
+async def test_of_a_session_that_was_handed_over_their_own_part_alone_is(desk) -> None:
+    opened = await desk.open_clinic(supervisors=3)
+    leaver, second, third = opened.practitioners
+    (session,) = await patients_booked(desk, opened, (0, NEXT_TUESDAY, "09:00"), supervisor=leaver)
+    await desk.execute(
+        """with first as (update supervision set end_time = start_time + interval '1 hour' returning *)
+           insert into supervision select f.organization_id, f.session_id, f.end_time, s.end_time,
+               cast(:second as uuid), 1, true from first f join session s using (session_id)""",
+        second=second.name.partition("/")[2],
+    )
+    (reoffered,) = (await depart(desk, leaver, TUESDAY)).sessions
+    assert reoffered.outcome == REASSIGNED
+    first, last = (await desk.session(session.name)).supervisions
+    assert first.practitioner == reoffered.supervisor
+    assert first.practitioner in {second.name, third.name}
+    assert (last.practitioner, last.start_time) == (second.name, first.end_time)
+
+
 async def test_a_leaver_is_booked_until_their_last_date(desk) -> None:
     opened = await desk.open_clinic()
     (leaver,) = opened.practitioners

@@ -1649,6 +1649,28 @@ class DeleteShiftExceptionResponse(_message.Message):
 Global___DeleteShiftExceptionResponse: _TypeAlias = DeleteShiftExceptionResponse  # noqa: Y015
 
 @_typing.final
+class GetShiftExceptionRequest(_message.Message):
+    """Asks for one absence or extra shift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. "shiftExceptions/{shift_exception}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetShiftExceptionRequest: _TypeAlias = GetShiftExceptionRequest  # noqa: Y015
+
+@_typing.final
 class ListShiftExceptionsRequest(_message.Message):
     """Asks for absences and extra shifts."""
 
@@ -1824,6 +1846,28 @@ class DeleteClosureResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteClosureResponse: _TypeAlias = DeleteClosureResponse  # noqa: Y015
+
+@_typing.final
+class GetClosureRequest(_message.Message):
+    """Asks for one closure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. "closures/{closure}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetClosureRequest: _TypeAlias = GetClosureRequest  # noqa: Y015
 
 @_typing.final
 class ListClosuresRequest(_message.Message):

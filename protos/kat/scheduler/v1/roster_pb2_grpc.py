@@ -160,6 +160,11 @@ class RosterServiceStub:
                 request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftExceptionRequest.SerializeToString,
                 response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftExceptionResponse.FromString,
                 _registered_method=True)
+        self.GetShiftException = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/GetShiftException',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.GetShiftExceptionRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ShiftException.FromString,
+                _registered_method=True)
         self.ListShiftExceptions = channel.unary_unary(
                 '/kat.scheduler.v1.RosterService/ListShiftExceptions',
                 request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListShiftExceptionsRequest.SerializeToString,
@@ -174,6 +179,11 @@ class RosterServiceStub:
                 '/kat.scheduler.v1.RosterService/DeleteClosure',
                 request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteClosureRequest.SerializeToString,
                 response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteClosureResponse.FromString,
+                _registered_method=True)
+        self.GetClosure = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/GetClosure',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.GetClosureRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Closure.FromString,
                 _registered_method=True)
         self.ListClosures = channel.unary_unary(
                 '/kat.scheduler.v1.RosterService/ListClosures',
@@ -373,6 +383,13 @@ class RosterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetShiftException(self, request, context):
+        """Returns one absence or extra shift.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListShiftExceptions(self, request, context):
         """Lists absences and extra shifts by start.
         """
@@ -389,6 +406,13 @@ class RosterServiceServicer:
 
     def DeleteClosure(self, request, context):
         """Deletes a closure: the clinic or the room is open again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetClosure(self, request, context):
+        """Returns one closure.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -540,6 +564,11 @@ def add_RosterServiceServicer_to_server(servicer, server):
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftExceptionRequest.FromString,
                     response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftExceptionResponse.SerializeToString,
             ),
+            'GetShiftException': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetShiftException,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.GetShiftExceptionRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ShiftException.SerializeToString,
+            ),
             'ListShiftExceptions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListShiftExceptions,
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListShiftExceptionsRequest.FromString,
@@ -554,6 +583,11 @@ def add_RosterServiceServicer_to_server(servicer, server):
                     servicer.DeleteClosure,
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteClosureRequest.FromString,
                     response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteClosureResponse.SerializeToString,
+            ),
+            'GetClosure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetClosure,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.GetClosureRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Closure.SerializeToString,
             ),
             'ListClosures': grpc.unary_unary_rpc_method_handler(
                     servicer.ListClosures,
@@ -1236,6 +1270,33 @@ class RosterService:
             _registered_method=True)
 
     @staticmethod
+    def GetShiftException(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/GetShiftException',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.GetShiftExceptionRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.ShiftException.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListShiftExceptions(request,
             target,
             options=(),
@@ -1306,6 +1367,33 @@ class RosterService:
             '/kat.scheduler.v1.RosterService/DeleteClosure',
             kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteClosureRequest.SerializeToString,
             kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteClosureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetClosure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/GetClosure',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.GetClosureRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Closure.FromString,
             options,
             channel_credentials,
             insecure,

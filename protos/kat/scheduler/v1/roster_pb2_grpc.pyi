@@ -95,12 +95,16 @@ class RosterServiceStub:
     """Adds an absence or an extra shift, and says which sessions have lost their supervisor by it."""
     DeleteShiftException: _grpc.UnaryUnaryMultiCallable[_roster_pb2.DeleteShiftExceptionRequest, _roster_pb2.DeleteShiftExceptionResponse]
     """Deletes an absence or an extra shift, and says which sessions have lost their supervisor by it."""
+    GetShiftException: _grpc.UnaryUnaryMultiCallable[_roster_pb2.GetShiftExceptionRequest, _roster_pb2.ShiftException]
+    """Returns one absence or extra shift."""
     ListShiftExceptions: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ListShiftExceptionsRequest, _roster_pb2.ListShiftExceptionsResponse]
     """Lists absences and extra shifts by start."""
     CreateClosure: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreateClosureRequest, _roster_pb2.CreateClosureResponse]
     """Closes a clinic, or one room of it, and says which sessions stand in that time: they are kept until they are moved."""
     DeleteClosure: _grpc.UnaryUnaryMultiCallable[_roster_pb2.DeleteClosureRequest, _roster_pb2.DeleteClosureResponse]
     """Deletes a closure: the clinic or the room is open again."""
+    GetClosure: _grpc.UnaryUnaryMultiCallable[_roster_pb2.GetClosureRequest, _roster_pb2.Closure]
+    """Returns one closure."""
     ListClosures: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ListClosuresRequest, _roster_pb2.ListClosuresResponse]
     """Lists closures by start."""
     DepartPractitioner: _grpc.UnaryUnaryMultiCallable[_roster_pb2.DepartPractitionerRequest, _roster_pb2.DepartPractitionerResponse]
@@ -179,12 +183,16 @@ class RosterServiceAsyncStub(RosterServiceStub):
     """Adds an absence or an extra shift, and says which sessions have lost their supervisor by it."""
     DeleteShiftException: _aio.UnaryUnaryMultiCallable[_roster_pb2.DeleteShiftExceptionRequest, _roster_pb2.DeleteShiftExceptionResponse]  # type: ignore[assignment]
     """Deletes an absence or an extra shift, and says which sessions have lost their supervisor by it."""
+    GetShiftException: _aio.UnaryUnaryMultiCallable[_roster_pb2.GetShiftExceptionRequest, _roster_pb2.ShiftException]  # type: ignore[assignment]
+    """Returns one absence or extra shift."""
     ListShiftExceptions: _aio.UnaryUnaryMultiCallable[_roster_pb2.ListShiftExceptionsRequest, _roster_pb2.ListShiftExceptionsResponse]  # type: ignore[assignment]
     """Lists absences and extra shifts by start."""
     CreateClosure: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreateClosureRequest, _roster_pb2.CreateClosureResponse]  # type: ignore[assignment]
     """Closes a clinic, or one room of it, and says which sessions stand in that time: they are kept until they are moved."""
     DeleteClosure: _aio.UnaryUnaryMultiCallable[_roster_pb2.DeleteClosureRequest, _roster_pb2.DeleteClosureResponse]  # type: ignore[assignment]
     """Deletes a closure: the clinic or the room is open again."""
+    GetClosure: _aio.UnaryUnaryMultiCallable[_roster_pb2.GetClosureRequest, _roster_pb2.Closure]  # type: ignore[assignment]
+    """Returns one closure."""
     ListClosures: _aio.UnaryUnaryMultiCallable[_roster_pb2.ListClosuresRequest, _roster_pb2.ListClosuresResponse]  # type: ignore[assignment]
     """Lists closures by start."""
     DepartPractitioner: _aio.UnaryUnaryMultiCallable[_roster_pb2.DepartPractitionerRequest, _roster_pb2.DepartPractitionerResponse]  # type: ignore[assignment]
@@ -406,6 +414,14 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         """Deletes an absence or an extra shift, and says which sessions have lost their supervisor by it."""
 
     @_abc_1.abstractmethod
+    def GetShiftException(
+        self,
+        request: _roster_pb2.GetShiftExceptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.ShiftException, _abc.Awaitable[_roster_pb2.ShiftException]]:
+        """Returns one absence or extra shift."""
+
+    @_abc_1.abstractmethod
     def ListShiftExceptions(
         self,
         request: _roster_pb2.ListShiftExceptionsRequest,
@@ -428,6 +444,14 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_roster_pb2.DeleteClosureResponse, _abc.Awaitable[_roster_pb2.DeleteClosureResponse]]:
         """Deletes a closure: the clinic or the room is open again."""
+
+    @_abc_1.abstractmethod
+    def GetClosure(
+        self,
+        request: _roster_pb2.GetClosureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Closure, _abc.Awaitable[_roster_pb2.Closure]]:
+        """Returns one closure."""
 
     @_abc_1.abstractmethod
     def ListClosures(
