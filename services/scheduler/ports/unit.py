@@ -2,6 +2,7 @@
 
 from typing import Protocol as Port
 
+from services.scheduler.ports.calendar_feeds import CalendarFeedRepository
 from services.scheduler.ports.courses import CourseRepository, ProtocolRepository
 from services.scheduler.ports.events import Events
 from services.scheduler.ports.roster import RosterRepository
@@ -35,6 +36,11 @@ class UnitOfWork(Port):
     @property
     def slots(self) -> SlotRepository:
         """Free time."""
+        ...
+
+    @property
+    def calendar_feeds(self) -> CalendarFeedRepository:
+        """Calendar feeds."""
         ...
 
     @property

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.ports.events import Events
+from services.scheduler.storage.calendar_feeds import PostgresCalendarFeeds
 from services.scheduler.storage.courses import PostgresCourses
 from services.scheduler.storage.protocols import PostgresProtocols
 from services.scheduler.storage.roster import PostgresRoster
@@ -21,4 +22,5 @@ class PostgresUnit:
         self.courses = PostgresCourses(connection, organization_id)
         self.sessions = PostgresSessions(connection, organization_id)
         self.slots = PostgresSlots(connection)
+        self.calendar_feeds = PostgresCalendarFeeds(connection, organization_id)
         self.events = events

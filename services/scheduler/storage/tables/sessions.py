@@ -22,6 +22,7 @@ class Session(Table, table=True):
         Index("session_place", ORGANIZATION, "course_id", "place", unique=True, postgresql_where=text("live")),
         Index("session_by_start", ORGANIZATION, "start_time", "session_id"),
         Index("session_by_clinic", ORGANIZATION, "clinic_id", "start_time", "session_id"),
+        Index("session_by_room", ORGANIZATION, "room_id", "start_time", "session_id"),
         Index("session_by_patient", ORGANIZATION, "patient_id", "start_time", "session_id"),
     )
 
