@@ -109,9 +109,9 @@ class ServiceServer:
         self._server.add_secure_port(self._settings.listen_address, self._credentials())
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self._set_health(serving=False)  # until the database has answered
-        await self._server.start()
         for listener in self._listeners:
             await listener.start()
+        await self._server.start()
         self._metrics.serve(self._settings.metrics_address)
         self._ticker.start()
         _LOG.info("serving", address=self._settings.listen_address)

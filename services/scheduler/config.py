@@ -3,7 +3,7 @@
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -30,7 +30,7 @@ class SchedulerSettings(ServiceSettings):
     calendar_secret_file: Path | None = None
     # Where calendar programs reach this process, "host:port"; nowhere when empty. Plain HTTP unless a certificate and
     # its private key are named (PEM files), which is for this machine or behind a proxy that speaks TLS.
-    calendar_address: Address | str = ""
+    calendar_address: Address | Literal[""] = ""
     calendar_tls_certificate: Path | None = None
     calendar_tls_private_key: Path | None = None
     # Networks of the proxies before it, separated by commas: their X-Forwarded-For says who asks.

@@ -29,16 +29,27 @@ class CalendarListener:
         certificate: PEM files of certificate and private key; None for plain HTTP, which is for this machine or behind
             a proxy that speaks TLS.
         drain_seconds: how long requests under way may take to end.
+        patience_seconds: how long a connection may say nothing before its first request.
+
+    Attributes:
+        port: where it listens; a free one once it started, where port 0 was asked for.
     """
 
     def __init__(
-        self, address: str, answer: Answer, *, certificate: tuple[Path, Path] | None = None, drain_seconds: float
+        self,
+        address: str,
+        answer: Answer,
+        *,
+        certificate: tuple[Path, Path] | None = None,
+        drain_seconds: float,
+        patience_seconds: float = FIRST_REQUEST_SECONDS,
     ) -> None:
         host, _, port = address.rpartition(":")
-        self._host, self._port = host.strip("[]"), int(port)
+        self._host, self.port = host.strip("[]"), int(port)
         self._answer = answer
         self._certificate = certificate
         self._drain_seconds = drain_seconds
+        self._patience_seconds = patience_seconds
         self._runner: web.ServerRunner | None = None
 
     async def start(self) -> None:
@@ -47,7 +58,7 @@ class CalendarListener:
         Raises:
             OSError: the address is taken, or a certificate file cannot be read.
         """
-        runner = web.ServerRunner(_Server(self._answer), shutdown_timeout=self._drain_seconds)
+        runner = web.ServerRunner(_Server(self._answer, self._patience_seconds), shutdown_timeout=self._drain_seconds)
         await runner.setup()
         self._runner = runner
         context = None
@@ -55,8 +66,9 @@ class CalendarListener:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(*self._certificate)
         # Shared, as the port of gRPC is: whoever starts the service may hold the port for it meanwhile.
-        await web.TCPSite(runner, self._host, self._port, ssl_context=context, reuse_port=True).start()
-        _LOG.info("calendar_listens", address=f"{self._host}:{self._port}")
+        await web.TCPSite(runner, self._host, self.port, ssl_context=context, reuse_port=True).start()
+        self.port = int(runner.addresses[0][1])
+        _LOG.info("calendar_listens", address=f"{self._host}:{self.port}")
 
     async def stop(self) -> None:
         """Take no new connection, let requests under way end, and close."""
@@ -68,7 +80,8 @@ class CalendarListener:
 class _Server(web.Server):
     """Takes so many connections at once, and none that says nothing: whoever opens many must not use up the process."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, patience_seconds: float) -> None:
+        self._patience_seconds = patience_seconds
         self._spoke: set[RequestHandler] = set()
         self._answer = answer
         super().__init__(
@@ -86,7 +99,7 @@ class _Server(web.Server):
         if len(self.connections) > MOST_CONNECTIONS:
             transport.abort()
             return
-        self._loop.call_later(FIRST_REQUEST_SECONDS, self._hang_up_on_silence, handler, transport)
+        self._loop.call_later(self._patience_seconds, self._hang_up_on_silence, handler, transport)
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
