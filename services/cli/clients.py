@@ -10,7 +10,7 @@ from uuid import UUID
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.cli.data_folder import DataFolder
+from services.cli.data_folder import SERVICES, DataFolder
 from services.runtime.channel import ClientIdentity
 from services.runtime.clock import SystemClock
 from services.runtime.embedded_authority import EmbeddedAuthority
@@ -55,7 +55,7 @@ async def channels(data: DataFolder) -> AsyncIterator[dict[str, grpc.aio.Channel
         FileNotFoundError: the suite was never started on this folder.
     """
     own = identity(data)
-    opened = {name: own.channel(address) for name, address in data.addresses().items() if name != "mail_sink"}
+    opened = {name: own.channel(address) for name, address in data.addresses().items() if name in SERVICES}
     try:
         yield opened
     finally:

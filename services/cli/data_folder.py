@@ -12,7 +12,7 @@ from services.runtime.embedded_files import private_folder, write_private, write
 from services.runtime.identifiers import new_id
 
 SERVICES = ("scheduler", "dosing_log", "notifications")
-DEFAULT_PORTS = {"scheduler": 7101, "dosing_log": 7102, "notifications": 7103, "mail_sink": 7125}
+DEFAULT_PORTS = {"scheduler": 7101, "dosing_log": 7102, "notifications": 7103, "calendar": 7104, "mail_sink": 7125}
 
 
 @dataclass(frozen=True)

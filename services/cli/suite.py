@@ -194,6 +194,10 @@ def _own_environment(data: DataFolder, service: str, addresses: Mapping[str, str
             return {
                 "DOSING_LOG_ADDRESS": addresses["dosing_log"],
                 "NOTIFICATIONS_ADDRESS": addresses["notifications"],
+                # Plain: it is on this machine alone, and calendar programs do not know our own authority.
+                "CALENDAR_ADDRESS": addresses["calendar"],
+                "CALENDAR_BASE_URL": f"http://{addresses['calendar']}",
+                "CALENDAR_SECRET_FILE": str(data.secret("calendar.key")),
             }
         case "dosing_log":
             return {

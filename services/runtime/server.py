@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import structlog
@@ -39,12 +39,25 @@ _OPTIONS: Sequence[tuple[str, int]] = (
 Adder = Callable[[Any, grpc.aio.Server], None]
 
 
+class Listener(Protocol):
+    """Another door of a service, which opens and closes with it."""
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        ...
+
+    async def stop(self) -> None:
+        """Take nothing new, and let what is under way end."""
+        ...
+
+
 class ServiceServer:
     """The gRPC server of one service.
 
     Args:
         services: descriptors of the services that will be added; an RPC of another is refused.
         schema: the revision that the database must be at, or past, for this server to be ready.
+        listeners: further doors of the service.
     """
 
     def __init__(
@@ -57,8 +70,10 @@ class ServiceServer:
         ticker: Ticker,
         metrics: Metrics,
         on_denied: DenialRecorder | None = None,
+        listeners: Sequence[Listener] = (),
     ) -> None:
         self._settings = settings
+        self._listeners = listeners
         self._services = services
         self._database = database
         self._schema = schema
@@ -94,6 +109,8 @@ class ServiceServer:
         self._server.add_secure_port(self._settings.listen_address, self._credentials())
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self._set_health(serving=False)  # until the database has answered
+        for listener in self._listeners:
+            await listener.start()
         await self._server.start()
         self._metrics.serve(self._settings.metrics_address)
         self._ticker.start()
@@ -139,6 +156,7 @@ class ServiceServer:
         _LOG.info("draining", seconds=self._settings.drain_seconds)
         await self._set_health(serving=False)
         await self._ticker.stop(self._settings.drain_seconds)
-        await self._server.stop(self._settings.drain_seconds)
+        doors = (listener.stop() for listener in self._listeners)
+        await asyncio.gather(self._server.stop(self._settings.drain_seconds), *doors)
         await self._database.close()
         _LOG.info("stopped")

@@ -1,11 +1,14 @@
 """The scheduler's program: everything it is made of, from top to bottom."""
 
+import time
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kat.events.v1 import events_pb2, events_pb2_grpc
 from kat.scheduler.v1 import (
+    calendar_pb2,
+    calendar_pb2_grpc,
     course_pb2,
     course_pb2_grpc,
     roster_pb2,
@@ -27,9 +30,14 @@ from services.runtime.server import ServiceServer
 from services.runtime.ticker import Ticker
 from services.runtime.writes import Writer
 from services.scheduler.config import SchedulerSettings
+from services.scheduler.feeds.door import CalendarDoor
+from services.scheduler.feeds.limits import RateLimit
+from services.scheduler.feeds.listener import CalendarListener
+from services.scheduler.feeds.reader import FeedReader
 from services.scheduler.jobs import Upkeep, schedule
 from services.scheduler.protocol_files import default_protocols
 from services.scheduler.publisher import OutboxEvents
+from services.scheduler.servicers.calendar import CalendarServicer
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.servicers.course import CourseServicer
 from services.scheduler.servicers.events import event_handlers
@@ -37,6 +45,7 @@ from services.scheduler.servicers.protocol import ProtocolServicer
 from services.scheduler.servicers.roster import RosterServicer
 from services.scheduler.servicers.session import SessionServicer
 from services.scheduler.servicers.waitlist import WaitlistServicer
+from services.scheduler.storage.calendar_feeds import find_feed
 from services.scheduler.storage.tables import RUNTIME_TABLES
 from services.scheduler.storage.unit import PostgresUnit
 
@@ -45,6 +54,7 @@ SERVICES = (
     *course_pb2.DESCRIPTOR.services_by_name.values(),
     *session_pb2.DESCRIPTOR.services_by_name.values(),
     *waitlist_pb2.DESCRIPTOR.services_by_name.values(),
+    *calendar_pb2.DESCRIPTOR.services_by_name.values(),
     *events_pb2.DESCRIPTOR.services_by_name.values(),
 )
 
@@ -60,6 +70,13 @@ async def serve(settings: SchedulerSettings) -> None:
     def unit(connection: AsyncConnection, organization_id: UUID) -> PostgresUnit:
         return PostgresUnit(connection, organization_id, OutboxEvents(outbox, connection, organization_id))
 
+    door = CalendarDoor(
+        FeedReader(database, find_feed, unit, clock),
+        metrics.registry,
+        clients=RateLimit(settings.calendar_client_rate, time.monotonic),
+        tokens=RateLimit(settings.calendar_feed_rate, time.monotonic),
+        proxies=settings.calendar_proxies,
+    )
     calls = Calls(database, Writer(database, RUNTIME_TABLES), unit)
     server = ServiceServer(
         settings,
@@ -68,6 +85,7 @@ async def serve(settings: SchedulerSettings) -> None:
         schema=newest_revision("scheduler"),
         ticker=ticker,
         metrics=metrics,
+        listeners=_calendar_listeners(settings, door),
     )
     server.add(roster_pb2_grpc.add_RosterServiceServicer_to_server, RosterServicer(calls, clock))
     server.add(
@@ -76,6 +94,10 @@ async def serve(settings: SchedulerSettings) -> None:
     server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, CourseServicer(calls, clock))
     server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, SessionServicer(calls, clock, settings.policy()))
     server.add(waitlist_pb2_grpc.add_WaitlistServiceServicer_to_server, WaitlistServicer(calls, clock))
+    server.add(
+        calendar_pb2_grpc.add_CalendarServiceServicer_to_server,
+        CalendarServicer(calls, clock, settings.calendar_addresses()),
+    )
     server.add(
         events_pb2_grpc.add_EventSinkServicer_to_server,
         EventSink(database, RUNTIME_TABLES, event_handlers(unit, clock)),
@@ -88,6 +110,13 @@ async def serve(settings: SchedulerSettings) -> None:
             MEASURED_EVERY_SECONDS, "backlog", Backlog(database, metrics, event_measures(RUNTIME_TABLES)).measure
         )
         await server.run()
+
+
+def _calendar_listeners(settings: SchedulerSettings, door: CalendarDoor) -> list[CalendarListener]:
+    if not settings.calendar_address:
+        return []
+    certificate, drain = settings.calendar_certificate(), settings.drain_seconds
+    return [CalendarListener(settings.calendar_address, door.answer, certificate=certificate, drain_seconds=drain)]
 
 
 if __name__ == "__main__":

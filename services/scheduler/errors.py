@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.runtime.errors import AbortedError, AlreadyExistsError, FailedPreconditionError
+from services.runtime.errors import AbortedError, AlreadyExistsError, FailedPreconditionError, PermissionDeniedError
 from services.runtime.errors import Blocker as StatusBlocker
 from services.scheduler.domain.blockers import Blocker
 from services.scheduler.domain.extension import Hit
@@ -125,6 +125,27 @@ class IdentifierTakenError(AlreadyExistsError):
             f"{name} already has that identifier; update it, or give another identifier",
             reason="IDENTIFIER_TAKEN",
             metadata={"resource": name},
+        )
+
+
+class NotYourFeedError(PermissionDeniedError):
+    """The caller handles the calendar feeds of their own schedule alone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your role handles feeds of your own schedule alone: of the practitioner whose `subject` is your `sub`",
+            reason="NOT_YOUR_FEED",
+        )
+
+
+class CalendarFeedsOffError(FailedPreconditionError):
+    """Calendar feeds are not set up."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Calendar feeds are not set up here; whoever operates the scheduler can set calendar_base_url and "
+            "calendar_secret_file",
+            reason="CALENDAR_FEEDS_OFF",
         )
 
 

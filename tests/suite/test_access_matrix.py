@@ -13,7 +13,7 @@ from kat.common.v1 import common_pb2
 from kat.dosing_log.v1 import dosing_log_pb2
 from kat.events.v1 import events_pb2
 from kat.notifications.v1 import notifications_pb2
-from kat.scheduler.v1 import course_pb2, roster_pb2, session_pb2
+from kat.scheduler.v1 import calendar_pb2, course_pb2, roster_pb2, session_pb2
 from services.cli.clients import issue_token
 from services.cli.demo.account import Account
 from services.cli.demo.stage import Stage
@@ -26,7 +26,7 @@ from services.runtime.status import reason_of, status_from
 from tests.support.suite import SuiteProcess
 
 FILES = {
-    "scheduler": (roster_pb2, course_pb2, session_pb2),
+    "scheduler": (roster_pb2, course_pb2, session_pb2, calendar_pb2),
     "dosing_log": (dosing_log_pb2,),
     "notifications": (notifications_pb2,),
 }

@@ -15,7 +15,7 @@ from kat.dosing_log.v1 import dosing_log_pb2_grpc as dosing_log_grpc
 from kat.notifications.v1 import notifications_pb2
 from kat.notifications.v1 import notifications_pb2_grpc as notifications_grpc
 from kat.notifications.v1.notifications_pb2 import Notification
-from kat.scheduler.v1 import course_pb2_grpc, roster_pb2_grpc, session_pb2_grpc
+from kat.scheduler.v1 import calendar_pb2_grpc, course_pb2_grpc, roster_pb2_grpc, session_pb2_grpc
 from services.cli.clients import issue_token
 from services.cli.data_folder import DataFolder
 from services.runtime.channel import bearer
@@ -54,6 +54,7 @@ class Stage:
         self.protocols = course_pb2_grpc.ProtocolServiceStub(scheduler)
         self.courses = course_pb2_grpc.CourseServiceStub(scheduler)
         self.sessions = session_pb2_grpc.SessionServiceStub(scheduler)
+        self.calendars = calendar_pb2_grpc.CalendarServiceStub(scheduler)
         self.doses = dosing_log_grpc.DoseServiceStub(dosing_log)
         self.inventory = dosing_log_grpc.InventoryServiceStub(dosing_log)
         self.records = dosing_log_grpc.RecordServiceStub(dosing_log)

@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol as Port
 
 from services.scheduler.ports.availability import Availability, Departures, StrandedSessions
+from services.scheduler.ports.calendar_feeds import CalendarFeedRepository
 from services.scheduler.ports.courses import CourseRepository, ProtocolRepository
 from services.scheduler.ports.events import Events
 from services.scheduler.ports.roster import RosterRepository
@@ -39,6 +40,11 @@ class UnitOfWork(Port):
     @property
     def slots(self) -> SlotRepository:
         """Free time."""
+        ...
+
+    @property
+    def calendar_feeds(self) -> CalendarFeedRepository:
+        """Calendar feeds."""
         ...
 
     @property

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.ports.events import Events
 from services.scheduler.storage.availability import PostgresAvailability
+from services.scheduler.storage.calendar_feeds import PostgresCalendarFeeds
 from services.scheduler.storage.courses import PostgresCourses
 from services.scheduler.storage.departures import PostgresDepartures
 from services.scheduler.storage.protocols import PostgresProtocols
@@ -34,6 +35,7 @@ class PostgresUnit:
         self.availability = PostgresAvailability(connection, organization_id)
         self.stranded = PostgresStrandedSessions(connection)
         self.departures = PostgresDepartures(connection)
+        self.calendar_feeds = PostgresCalendarFeeds(connection, organization_id)
         self.events = events
 
     @asynccontextmanager

@@ -70,6 +70,19 @@ async def _nothing() -> None:
     return
 
 
+class SideDoor:
+    """A further door of the service, which notes what happens to it."""
+
+    def __init__(self) -> None:
+        self.happened: list[str] = []
+
+    async def start(self) -> None:
+        self.happened.append("start")
+
+    async def stop(self) -> None:
+        self.happened.append("stop")
+
+
 class Running:
     """A server under test."""
 
@@ -80,6 +93,7 @@ class Running:
         self.address = settings.listen_address
         self.denied: list[tuple[str, str, str]] = []
         self.ticker = Ticker(self.metrics)
+        self.side_door = SideDoor()
         self.server = ServiceServer(
             settings,
             services=[SERVICE],
@@ -88,6 +102,7 @@ class Running:
             ticker=self.ticker,
             metrics=self.metrics,
             on_denied=self._note_denied,
+            listeners=[self.side_door],
         )
         self.server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, self.probe)
         self.task = asyncio.create_task(self.server.run())

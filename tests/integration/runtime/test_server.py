@@ -295,6 +295,12 @@ async def test_a_drain_ends_what_is_under_way_and_takes_nothing_new(running, log
     assert json.loads(log.getvalue().splitlines()[-1])["event"] == "stopped"
 
 
+async def test_a_further_door_opens_and_closes_with_the_server(running):
+    assert running.side_door.happened == ["start"]
+    await running.stop()
+    assert running.side_door.happened == ["start", "stop"]
+
+
 async def refusal_or_none(running: Running, channel: grpc.aio.Channel) -> grpc.StatusCode | None:
     stub = health_pb2_grpc.HealthStub(channel)
     try:

@@ -20,10 +20,12 @@ from services.runtime.events.inbox import EventSink
 from services.runtime.events.outbox import Outbox
 from services.runtime.identifiers import new_id
 from services.runtime.writes import Writer
+from services.scheduler.domain.calendar_feed import FeedAddresses
 from services.scheduler.domain.policy import SchedulingPolicy
 from services.scheduler.jobs import Upkeep
 from services.scheduler.protocol_files import default_protocols
 from services.scheduler.publisher import OutboxEvents
+from services.scheduler.servicers.calendar import CalendarServicer
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.servicers.course import CourseServicer
 from services.scheduler.servicers.events import event_handlers
@@ -59,6 +61,8 @@ class Desk:
         self.sessions = SessionServicer(calls, clock, SchedulingPolicy())
         self.waitlist = WaitlistServicer(calls, clock)
         self.upkeep = Upkeep(database, unit, clock, SchedulingPolicy())
+        self.unit = unit
+        self.calendars = CalendarServicer(calls, clock, FeedAddresses("http://127.0.0.1", bytes(32)))
         self._sink = EventSink(database, RUNTIME_TABLES, event_handlers(unit, clock))
         self._dosing_versions: dict[str, int] = {}
 

@@ -6,6 +6,7 @@ from services.scheduler.storage.tables.base import METADATA as METADATA
 from services.scheduler.storage.tables.base import RUNTIME_TABLES as RUNTIME_TABLES
 from services.scheduler.storage.tables.base import Table as Table
 from services.scheduler.storage.tables.base import table_of as table_of
+from services.scheduler.storage.tables.calendar_feeds import CalendarFeed as CalendarFeed
 from services.scheduler.storage.tables.courses import Course as Course
 from services.scheduler.storage.tables.courses import Protocol as Protocol
 from services.scheduler.storage.tables.roster import Clinic as Clinic

@@ -30,6 +30,7 @@ class Session(Table, table=True):
         Index("session_expected", "start_time", postgresql_where=text("state = 'booked'")),
         Index("session_by_start", ORGANIZATION, "start_time", "session_id"),
         Index("session_by_clinic", ORGANIZATION, "clinic_id", "start_time", "session_id"),
+        Index("session_by_room", ORGANIZATION, "room_id", "start_time", "session_id"),
         Index("session_by_patient", ORGANIZATION, "patient_id", "start_time", "session_id"),
     )
 
