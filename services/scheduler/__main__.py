@@ -8,6 +8,7 @@ from kat.events.v1 import events_pb2, events_pb2_grpc
 from kat.scheduler.v1 import course_pb2, course_pb2_grpc, roster_pb2, roster_pb2_grpc, session_pb2, session_pb2_grpc
 from services.runtime.backlog import MEASURED_EVERY_SECONDS, Backlog, event_measures
 from services.runtime.channel import event_sinks
+from services.runtime.clock import SystemClock
 from services.runtime.database import Database, newest_revision
 from services.runtime.entry import start
 from services.runtime.events.inbox import EventSink
@@ -18,6 +19,7 @@ from services.runtime.server import ServiceServer
 from services.runtime.ticker import Ticker
 from services.runtime.writes import Writer
 from services.scheduler.config import SchedulerSettings
+from services.scheduler.jobs import REVIEWS_EVERY_SECONDS, CourseJobs
 from services.scheduler.protocol_files import default_protocols
 from services.scheduler.publisher import OutboxEvents
 from services.scheduler.servicers.calls import Calls
@@ -61,7 +63,7 @@ async def serve(settings: SchedulerSettings) -> None:
     server.add(
         course_pb2_grpc.add_ProtocolServiceServicer_to_server, ProtocolServicer(calls, clock, default_protocols())
     )
-    server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, CourseServicer(calls, clock))
+    server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, CourseServicer(calls, clock, SystemClock()))
     server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, SessionServicer(calls, clock))
     server.add(
         events_pb2_grpc.add_EventSinkServicer_to_server,
@@ -69,6 +71,7 @@ async def serve(settings: SchedulerSettings) -> None:
     )
     consumers = {"dosing_log": settings.dosing_log_address, "notifications": settings.notifications_address}
     async with event_sinks(settings, consumers) as sinks:
+        ticker.every(REVIEWS_EVERY_SECONDS, "reviews_due", CourseJobs(database, unit).flag_reviews_due)
         schedule_relays(ticker, database, RUNTIME_TABLES, sinks, seconds=settings.relay_seconds)
         ticker.every(
             MEASURED_EVERY_SECONDS, "backlog", Backlog(database, metrics, event_measures(RUNTIME_TABLES)).measure

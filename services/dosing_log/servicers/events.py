@@ -31,7 +31,14 @@ def event_handlers(unit_on: UnitOn) -> Mapping[str, Handler]:
         await unit_on(connection, organization_id).projection.put_session(session)
 
     sessions = dict.fromkeys(
-        ("session_booked", "session_rescheduled", "session_cancelled", "session_confirmed", "session_checked_in"),
+        (
+            "session_booked",
+            "session_rescheduled",
+            "session_cancelled",
+            "session_confirmed",
+            "session_checked_in",
+            "session_protocol_changed",
+        ),
         session_changed,
     )
     return {"protocol_installed": protocol_installed, "course_activated": course_activated, **sessions}

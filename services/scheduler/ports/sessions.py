@@ -1,6 +1,6 @@
 """What the use cases need of sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol as Port
@@ -82,6 +82,13 @@ class SessionRepository(Port):
 
     async def save_state(self, session: Session) -> None:
         """Store a session's state, confirmation, arrival and reason for cancelling."""
+        ...
+
+    async def follow_protocol(self, course: Course, states: Collection[SessionState], now: datetime) -> None:
+        """Let a course's sessions in these states follow the version that it is on now.
+
+        Raises RaceLostError where a constraint refuses it.
+        """
         ...
 
     async def add_dose(self, administration_id: UUID, session: Session, given: datetime, interval_days: int) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Protocol as Port
 
-from services.scheduler.ports.courses import CourseRepository, ProtocolRepository
+from services.scheduler.ports.courses import CourseRecords, CourseRepository, ProtocolRepository
 from services.scheduler.ports.events import Events
 from services.scheduler.ports.roster import RosterRepository
 from services.scheduler.ports.sessions import SessionRepository
@@ -25,6 +25,11 @@ class UnitOfWork(Port):
     @property
     def courses(self) -> CourseRepository:
         """Courses."""
+        ...
+
+    @property
+    def course_records(self) -> CourseRecords:
+        """Reviews, changes and scores of courses."""
         ...
 
     @property

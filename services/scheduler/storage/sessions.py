@@ -1,21 +1,23 @@
 """Sessions, supervision and doses in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, column, func, select, text, type_coerce, update, values
+from sqlalchemy import ColumnElement, column, func, select, text, type_coerce, update, values
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.booking import Assignment
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.lanes import Occupied
+from services.scheduler.domain.protocol import LimitCode
 from services.scheduler.domain.session import Plan, Session, SessionState
 from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.ports.roster import Place
 from services.scheduler.ports.sessions import NewSession, SessionFilter
 from services.scheduler.storage import tables
+from services.scheduler.storage.courses import whole_limit
 from services.scheduler.storage.session_rows import session
 from services.scheduler.storage.statements import contested, listing, one
 from services.scheduler.storage.surroundings import PostgresSurroundings
@@ -24,6 +26,7 @@ from services.scheduler.storage.tables import table_of
 _SESSION = table_of(tables.Session)
 _SUPERVISION = table_of(tables.Supervision)
 _PRACTITIONER = table_of(tables.Practitioner)
+_COURSE = table_of(tables.Course)
 _PROTOCOL = table_of(tables.Protocol)
 _PATIENT = table_of(tables.Patient)
 _DOSE = table_of(tables.Dose)
@@ -36,6 +39,9 @@ _PROMISES = frozenset(
         "session_place",
         "session_course_cap",
         "session_dose_anchor",
+        "session_course_active",
+        "session_course_protocol",
+        "session_review_gate",
         "supervision_ratio",
         "supervision_qualified",
     }
@@ -71,8 +77,12 @@ _SELECT = select(
     _SESSION,
     _ORDINAL.label("ordinal"),
     type_coerce(_SUPERVISIONS, JSONB).label("supervisions"),
-    _PROTOCOL.c.limits["course.review_after"]["value"].astext.cast(Integer).label("review_after"),
-).join_from(_SESSION, _PROTOCOL, _SESSION.c.protocol_id == _PROTOCOL.c.protocol_id)
+    (_COURSE.c.review_base + whole_limit(LimitCode.REVIEW_AFTER)).label("review_after"),
+).select_from(
+    _SESSION.join(_COURSE, _SESSION.c.course_id == _COURSE.c.course_id).join(
+        _PROTOCOL, _COURSE.c.protocol_id == _PROTOCOL.c.protocol_id
+    )
+)
 
 
 class PostgresSessions(PostgresSurroundings):
@@ -150,7 +160,18 @@ class PostgresSessions(PostgresSurroundings):
     async def save_state(self, session: Session) -> None:
         """See the port."""
         statement = update(_SESSION).where(_SESSION.c.session_id == session.session_id)
-        await self._connection.execute(statement.values(**_state(session)))
+        await contested(self._connection, statement.values(**_state(session)), _PROMISES)
+
+    async def follow_protocol(self, course: Course, states: Collection[SessionState], now: datetime) -> None:
+        """See the port."""
+        statement = update(_SESSION).where(_SESSION.c.course_id == course.course_id, _SESSION.c.state.in_(states))
+        followed = statement.values(
+            protocol_id=course.protocol_id,
+            interval_days=course.interval_days,
+            version=_SESSION.c.version + 1,
+            update_time=now,
+        )
+        await contested(self._connection, followed, _PROMISES)
 
     async def add_dose(self, administration_id: UUID, session: Session, given: datetime, interval_days: int) -> None:
         """See the port."""

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.ports.events import Events
+from services.scheduler.storage.course_records import PostgresCourseRecords
 from services.scheduler.storage.courses import PostgresCourses
 from services.scheduler.storage.protocols import PostgresProtocols
 from services.scheduler.storage.roster import PostgresRoster
@@ -19,6 +20,7 @@ class PostgresUnit:
         self.roster = PostgresRoster(connection, organization_id)
         self.protocols = PostgresProtocols(connection, organization_id)
         self.courses = PostgresCourses(connection, organization_id)
+        self.course_records = PostgresCourseRecords(connection, organization_id)
         self.sessions = PostgresSessions(connection, organization_id)
         self.slots = PostgresSlots(connection)
         self.events = events

@@ -7,6 +7,7 @@ from uuid import UUID
 from services.runtime.clock import Clock
 from services.runtime.errors import Blocker
 from services.scheduler.domain.blockers import BlockerCode
+from services.scheduler.domain.course import Course, CourseState
 from services.scheduler.domain.session import Session, SessionState
 from services.scheduler.errors import CheckInRefusedError
 from services.scheduler.ports.unit import UnitOfWork
@@ -32,10 +33,15 @@ async def cancel_session(change: SessionChange, unit: UnitOfWork, clock: Clock) 
     """
     session = await unit.sessions.lock(change.session_id)
     require_booked(session, change.etag)
+    return await cancel(session, change.reason, unit, clock)
+
+
+async def cancel(session: Session, reason: str, unit: UnitOfWork, clock: Clock) -> Session:
+    """Cancel a session that has not begun and is locked, and tell of it."""
     cancelled = replace(
         _changed(session, clock.now()),
         state=SessionState.CANCELLED,
-        cancel_reason=change.reason,
+        cancel_reason=reason,
         revision=session.revision + 1,
     )
     await unit.sessions.save_state(cancelled)
@@ -69,12 +75,14 @@ async def check_in_session(change: SessionChange, unit: UnitOfWork, clock: Clock
         NotFoundError: the session is not known.
         StaleEtagError: it was changed since it was read.
         WrongStateError: it is not booked.
-        CheckInRefusedError: with every blocker: another date, a review that is due, or too early after a dose.
+        CheckInRefusedError: with every blocker: another date, a course that is not active, a review that this session
+            waits for, or too early after a dose.
     """
     session = await unit.sessions.lock(change.session_id)
     require_booked(session, change.etag)
     now = clock.now()
-    if blockers := _arrival_blockers(session, now):
+    course = await unit.courses.get(session.course_id)
+    if blockers := _arrival_blockers(session, course, now):
         raise CheckInRefusedError(blockers)
     arrived = replace(_changed(session, now), state=SessionState.CHECKED_IN, check_in_time=now)
     await unit.sessions.save_state(arrived)
@@ -86,16 +94,20 @@ def _changed(session: Session, now: datetime) -> Session:
     return replace(session, version=session.version + 1, update_time=now)
 
 
-def _arrival_blockers(session: Session, now: datetime) -> list[Blocker]:
+def _arrival_blockers(session: Session, course: Course, now: datetime) -> list[Blocker]:
     name = f"sessions/{session.session_id}"
     blockers = []
     today = now.astimezone(session.zone).date()
     if today != session.plan.local_date:
         text = f"the session is on {session.plan.local_date}, and it is {today} at the clinic; reschedule it first"
         blockers.append(Blocker("OTHER_DATE", name, text))
-    if session.tentative:
+    if course.state is not CourseState.ACTIVE:
+        text = f"the course is {course.state}; have it resumed first"
+        blockers.append(Blocker(BlockerCode.COURSE_NOT_ACTIVE, name, text))
+    if session.ordinal >= course.hold_from:
         text = (
-            f"it is session {session.ordinal} of its course; a supervisor's review is due after {session.review_after}"
+            f"it is session {session.ordinal} of its course; from session {course.hold_from} on a supervisor's review "
+            f"is needed, which is due after {course.review_point}"
         )
         blockers.append(Blocker(BlockerCode.REVIEW_DUE, name, text))
     if session.too_early:

@@ -4,7 +4,11 @@ from services.scheduler.storage.tables.base import METADATA as METADATA
 from services.scheduler.storage.tables.base import RUNTIME_TABLES as RUNTIME_TABLES
 from services.scheduler.storage.tables.base import Table as Table
 from services.scheduler.storage.tables.base import table_of as table_of
+from services.scheduler.storage.tables.courses import Assessment as Assessment
 from services.scheduler.storage.tables.courses import Course as Course
+from services.scheduler.storage.tables.courses import CourseChange as CourseChange
+from services.scheduler.storage.tables.courses import CourseReview as CourseReview
+from services.scheduler.storage.tables.courses import Organization as Organization
 from services.scheduler.storage.tables.courses import Protocol as Protocol
 from services.scheduler.storage.tables.roster import Clinic as Clinic
 from services.scheduler.storage.tables.roster import OpeningHours as OpeningHours

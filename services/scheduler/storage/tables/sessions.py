@@ -14,7 +14,12 @@ class Session(Table, table=True):
 
     __tablename__ = "session"
     __table_args__ = (
-        references("course", "course_id", "patient_id", "protocol_id", "interval_days", "session_cap"),
+        ForeignKeyConstraint(
+            (ORGANIZATION, "course_id", "patient_id", "session_cap"),
+            [f"course.{key}" for key in (ORGANIZATION, "course_id", "patient_id", "session_cap")],
+            onupdate="CASCADE",
+        ),
+        references("protocol", "protocol_id", "interval_days"),
         references("room", "room_id", "clinic_id"),
         references("clinic", "clinic_id", "time_zone"),
         UniqueConstraint(ORGANIZATION, "session_id", "live", name="session_live"),
