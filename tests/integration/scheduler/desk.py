@@ -49,6 +49,7 @@ class Desk:
         def unit(connection, organization_id) -> PostgresUnit:
             return PostgresUnit(connection, organization_id, OutboxEvents(outbox, connection, organization_id))
 
+        self.unit = unit
         calls = Calls(database, Writer(database, RUNTIME_TABLES), unit)
         self.roster = RosterServicer(calls, clock)
         self.protocols = ProtocolServicer(calls, clock, default_protocols())
