@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select
 
 from kat.events.v1 import events_pb2
 from kat.scheduler.v1 import course_pb2, session_pb2
@@ -248,5 +248,5 @@ async def test_the_job_tells_of_no_review_that_is_not_due(course) -> None:
 @pytest.mark.parametrize("table", sorted(tables.METADATA.tables.keys() - {"outbox", "stream"}))
 async def test_a_worker_sees_the_names_of_organizations_and_nothing_else(course, table) -> None:
     async with course.desk.database.transaction(ALL_ORGANIZATIONS) as connection:
-        seen = (await connection.execute(text(f"select count(*) from {table}"))).scalar_one()
+        seen = await connection.scalar(select(func.count()).select_from(tables.METADATA.tables[table]))
     assert bool(seen) == (table == "organization")
