@@ -9,8 +9,8 @@ import pytest
 from kat.scheduler.v1 import course_pb2, session_pb2
 from services.runtime.errors import AbortedError, FailedPreconditionError, InvalidArgumentError, NotFoundError
 from services.runtime.identifiers import new_id
-from tests.integration.scheduler.course_desk import STOP, TUESDAY, CourseDesk, create, shipped
-from tests.integration.scheduler.desk import codes, day
+from tests.integration.scheduler.course_desk import CONTINUE, STOP, TUESDAY, CourseDesk, create, shipped
+from tests.integration.scheduler.desk import Desk, codes, day
 
 pytestmark = pytest.mark.external_postgres
 
@@ -241,6 +241,28 @@ async def test_a_paused_course_is_moved_too(course) -> None:
     await course.change("Pause", reason=AWAY)
     version = await create(course.desk, await shipped(course.desk))
     assert (await course.change("MoveCourseProtocol", protocol=version.name)).state == CourseState.STATE_ON_HOLD
+
+
+async def test_another_organization_changes_and_sees_nothing_of_a_course(course, database) -> None:
+    review, protocol = await reviewed(course), (await course.read()).protocol
+    stranger = Desk(database, course.desk.clock)
+    named = {"name": course.name, "etag": (await course.read()).etag}
+    calls = {
+        "ExtendCourse": course_pb2.ExtendCourseRequest(review=review, sessions=1, **named),
+        "PauseCourse": course_pb2.PauseCourseRequest(reason=AWAY, **named),
+        "ResumeCourse": course_pb2.ResumeCourseRequest(**named),
+        "CompleteCourse": course_pb2.CompleteCourseRequest(**named),
+        "MoveCourseProtocol": course_pb2.MoveCourseProtocolRequest(protocol=protocol, **named),
+        "ReviewCourse": course_pb2.ReviewCourseRequest(
+            decision=CONTINUE, reason="x", signed_name=stranger.caller.actor.printed_name, **named
+        ),
+        "GetCourseReview": course_pb2.GetCourseReviewRequest(name=review),
+        "ListCourseReviews": course_pb2.ListCourseReviewsRequest(course=course.name),
+        "ListCourseChanges": course_pb2.ListCourseChangesRequest(course=course.name),
+    }
+    for rpc, request in calls.items():
+        with pytest.raises(NotFoundError):
+            await stranger.call(getattr(stranger.courses, rpc), request)
 
 
 async def test_many_changes_at_once_of_one_course_are_one(course) -> None:

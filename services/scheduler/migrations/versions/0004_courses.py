@@ -7,15 +7,8 @@ from services.runtime.migration_steps import append_only, execute, grant, row_le
 revision = "0004"
 down_revision = "0003"
 
-# The owner is held to the policies too, and must see every row to fill in a column.
-_UNFORCE = """
-alter table clinic no force row level security;
-alter table course no force row level security;
-"""
-_FORCE = """
-alter table clinic force row level security;
-alter table course force row level security;
-"""
+# The owner is held to the policies too, and must see every row to fill in a column and to check a key.
+_SEEN_WHOLE = ("clinic", "protocol", "course", "session")
 
 # The present cap is the course's own; its maximum is pinned to the protocol. A session pins its protocol by a key of
 # its own, so that sessions that took place keep their version when the course is moved to another.
@@ -173,8 +166,12 @@ _GRANTS = {
 
 def upgrade() -> None:
     """Let courses be reviewed, extended, paused, ended and moved."""
-    for script in (_UNFORCE, _COURSES, _RECORDS, _COURSE_TRIGGERS, _ORGANIZATIONS, _FORCE):
+    for table in _SEEN_WHOLE:
+        op.execute(f"alter table {table} no force row level security")
+    for script in (_COURSES, _RECORDS, _COURSE_TRIGGERS, _ORGANIZATIONS):
         execute(script)
+    for table in _SEEN_WHOLE:
+        op.execute(f"alter table {table} force row level security")
     for table, privileges in _GRANTS.items():
         row_level_security(table)
         grant(table, privileges)
