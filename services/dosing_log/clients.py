@@ -6,7 +6,15 @@ from uuid import UUID
 from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kat.events.v1.events_pb2 import DoseAdministered, DoseAuthorized, DoseRecordAmended, PatientDischarged
+from kat.events.v1.events_pb2 import (
+    AssessmentRecorded,
+    DoseAdministered,
+    DoseAuthorized,
+    DoseRecordAmended,
+    PatientDischarged,
+)
+from services.dosing_log.domain.contents import Assessment, Content
+from services.dosing_log.domain.records import RecordVersion
 from services.dosing_log.domain.sessions import Session
 from services.runtime.events.outbox import Outbox
 from services.runtime.fields import timestamp
@@ -36,6 +44,23 @@ class OutboxAnnouncer:
             administration=format_name("records", record_id),
             start_time=timestamp(start_time),
             time_zone=session.time_zone,
+        )
+        await self._tell(name, event)
+
+    async def assessment_recorded(
+        self, session: Session, version: RecordVersion[Content], assessment: Assessment
+    ) -> None:
+        """Tell the total of a version of an assessment, and none of its items."""
+        name = format_name("sessions", session.session_id)
+        event = AssessmentRecorded(
+            session=name,
+            patient=format_name("patients", session.patient_id),
+            course=format_name("courses", session.course_id),
+            assessment=format_name("records", version.record_id),
+            version=version.version,
+            instrument=assessment.instrument.name,
+            total=assessment.total,
+            observe_time=timestamp(version.event_time),
         )
         await self._tell(name, event)
 

@@ -8,7 +8,7 @@ from typing import Protocol as Port
 from uuid import UUID
 
 from services.dosing_log.domain.access import Access
-from services.dosing_log.domain.contents import Content
+from services.dosing_log.domain.contents import Assessment, Content
 from services.dosing_log.domain.evidence import Entry, Opening, SignedCheckpoint
 from services.dosing_log.domain.protocols import Protocol
 from services.dosing_log.domain.records import Receipt, RecordVersion, Signature, StoredRecord, StoredSignature
@@ -177,6 +177,12 @@ class Announcer(Port):
 
     async def dose_administered(self, session: Session, record_id: UUID, start_time: datetime) -> None:
         """Tell that a dose was given."""
+        ...
+
+    async def assessment_recorded(
+        self, session: Session, version: RecordVersion[Content], assessment: Assessment
+    ) -> None:
+        """Tell the total of a version of an assessment, and none of its items."""
         ...
 
     async def record_amended(self, session_id: UUID, record_id: UUID, version: int) -> None:

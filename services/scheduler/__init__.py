@@ -7,7 +7,9 @@ What it promises, each held by the database under any concurrency, not by this c
 2. Room. A room never holds two sessions at once, turnover included.
 3. Supervision. Every minute from arrival to discharge has one supervising clinician who was on shift at that clinic
    and credentialed for the protocol when it was booked, and nobody supervises more sessions at once than their ratio.
-4. Course cap. A course never holds more live sessions than its protocol allows.
+4. Course cap. A course never holds more live sessions than its protocol plans, unless a supervisor extends it by a
+   signed review, and never more than its protocol allows. Past the protocol's hold nobody is checked in before a
+   supervisor's review is signed.
 5. Patient. A patient is never in two sessions at once.
 6. Dose anchor. Once a dose was given, the next interval counts from it: nothing is booked before, and live sessions
    that now stand too early are flagged and cannot be checked in.

@@ -20,6 +20,7 @@ from kat.scheduler.v1 import (
 )
 from services.runtime.backlog import MEASURED_EVERY_SECONDS, Backlog, event_measures
 from services.runtime.channel import event_sinks
+from services.runtime.clock import SystemClock
 from services.runtime.database import Database, newest_revision
 from services.runtime.entry import start
 from services.runtime.events.inbox import EventSink
@@ -91,7 +92,7 @@ async def serve(settings: SchedulerSettings) -> None:
     server.add(
         course_pb2_grpc.add_ProtocolServiceServicer_to_server, ProtocolServicer(calls, clock, default_protocols())
     )
-    server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, CourseServicer(calls, clock))
+    server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, CourseServicer(calls, clock, SystemClock()))
     server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, SessionServicer(calls, clock, settings.policy()))
     server.add(waitlist_pb2_grpc.add_WaitlistServiceServicer_to_server, WaitlistServicer(calls, clock))
     server.add(

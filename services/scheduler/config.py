@@ -32,7 +32,7 @@ class SchedulerSettings(ServiceSettings):
     offer_minutes: Annotated[int, Field(ge=5, le=2_880)] = 240
     no_show_minutes: Annotated[int, Field(ge=0, le=1_440)] = 60
     # Seconds between looks for holds and offers to end, no-shows and slots to offer.
-    upkeep_seconds: Annotated[float, Field(gt=0)] = 2
+    upkeep_seconds: Annotated[float, Field(gt=0)] = 3
 
     # Calendar feeds: what their addresses begin with, such as "https://calendar.clinic.example", and a file of 32
     # random bytes that their secret part is derived from. Without both no feed can be made.

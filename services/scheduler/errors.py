@@ -48,6 +48,25 @@ class ScreeningRefusedError(FailedPreconditionError):
         )
 
 
+class CourseChangeRefusedError(FailedPreconditionError):
+    """A course cannot be changed like this: every blocker."""
+
+    def __init__(self, blockers: Sequence[StatusBlocker]) -> None:
+        listed = "; ".join(f"{blocker.code}: {blocker.description}" for blocker in blockers)
+        super().__init__(
+            f"The course cannot be changed like this; resolve every blocker: {listed}",
+            reason="COURSE_CHANGE_REFUSED",
+            blockers=tuple(blockers),
+        )
+
+
+class SignInNotRecentError(PermissionDeniedError):
+    """Who signs proved who they are too long ago."""
+
+    def __init__(self) -> None:
+        super().__init__("Sign in again and sign within 15 minutes of it", reason="SIGN_IN_NOT_RECENT")
+
+
 class CheckInRefusedError(FailedPreconditionError):
     """The patient of a session cannot be checked in now."""
 

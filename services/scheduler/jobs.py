@@ -3,22 +3,25 @@
 After an outage everything that fell due meanwhile is found, since it is read off the rows themselves.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 import structlog
 
 from services.runtime.clock import Clock
-from services.runtime.database import Database
+from services.runtime.database import ALL_ORGANIZATIONS, Database
 from services.runtime.errors import DomainError
 from services.runtime.ticker import Ticker
 from services.scheduler.domain.policy import SchedulingPolicy
+from services.scheduler.ports.due import Due
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import UnitMaker
-from services.scheduler.storage.due import Due, DueWork
+from services.scheduler.storage.courses import organizations
+from services.scheduler.use_cases.reviews import flag_review
 from services.scheduler.use_cases.upkeep import expire_hold, miss_session
 from services.scheduler.use_cases.waitlist import offer_slot, settle_offer
 
+REVIEWS_EVERY_SECONDS = 30.0
 SWEEP_EVERY_SECONDS = 600.0
 """How often all who wait are looked at: a shift or a protocol may have opened time that nobody gave back."""
 
@@ -36,76 +39,113 @@ class Upkeep:
 
     def __init__(self, database: Database, unit: UnitMaker, clock: Clock, policy: SchedulingPolicy) -> None:
         self._database = database
-        self._due = DueWork(database)
         self._unit = unit
         self._clock = clock
         self._policy = policy
 
-    async def expire_holds(self) -> None:
-        """Let go of slots that were held for too long."""
+    async def do_due(self) -> None:
+        """Let go of lapsed holds, record no-shows, end offers, and offer to those who wait what became free."""
+        failures = _Failures()
+        for organization_id in await self._organizations():
+            with failures:
+                await self._do_due_in(organization_id, failures)
+        failures.check()
 
-        async def work(session_id: UUID, unit: UnitOfWork) -> None:
-            await expire_hold(session_id, unit, self._clock)
+    async def flag_reviews_due(self) -> None:
+        """Tell of every review that is due and that nobody was told of.
 
-        await self._each(await self._due.lapsed_holds(self._clock.now()), work)
-
-    async def mark_no_shows(self) -> None:
-        """Record patients who did not come until the grace period was over."""
-
-        async def work(session_id: UUID, unit: UnitOfWork) -> None:
-            await miss_session(session_id, unit, self._clock, self._policy)
-
-        started_before = self._clock.now() - self._policy.no_show_grace
-        await self._each(await self._due.missed_sessions(started_before), work)
-
-    async def settle_offers(self) -> None:
-        """End offers that have expired, and note those that were taken by another way."""
-
-        async def work(waitlist_entry_id: UUID, unit: UnitOfWork) -> None:
-            await settle_offer(waitlist_entry_id, unit, self._clock)
-
-        await self._each(await self._due.ended_offers(self._clock.now()), work)
-
-    async def offer_vacancies(self) -> None:
-        """Offer what became free to those who wait."""
-        await self._offer_at(await self._due.clinics_with_vacancies())
+        The session after which it is due tells of it at once; this is the net under that.
+        """
+        failures = _Failures()
+        for organization_id in await self._organizations():
+            with failures:
+                async with self._database.transaction(organization_id) as connection:
+                    due = await self._unit(connection, organization_id).courses.reviews_to_tell()
+                await self._each(organization_id, due, flag_review, failures)
+        failures.check()
 
     async def sweep_waitlist(self) -> None:
         """Look at all who wait, whatever made a slot free."""
-        await self._offer_at(await self._due.clinics_with_waiting())
+        failures = _Failures()
+        for organization_id in await self._organizations():
+            with failures:
+                async with self._database.transaction(organization_id) as connection:
+                    clinics = await self._unit(connection, organization_id).due.waiting_clinics()
+                await self._offer_at(organization_id, clinics, failures)
+        failures.check()
 
-    async def _offer_at(self, clinics: Due) -> None:
-        async def offer(waitlist_entry_id: UUID, unit: UnitOfWork) -> None:
-            await offer_slot(waitlist_entry_id, unit, self._clock, self._policy)
+    async def _organizations(self) -> Sequence[UUID]:
+        async with self._database.transaction(ALL_ORGANIZATIONS) as connection:
+            return await organizations(connection)
 
-        for organization_id, clinic_id in clinics:
+    async def _do_due_in(self, organization_id: UUID, failures: "_Failures") -> None:
+        due = await self._due(organization_id)
+        await self._each(organization_id, due.lapsed_holds, self._expire_hold, failures)
+        await self._each(organization_id, due.missed_sessions, self._miss, failures)
+        if due.lapsed_holds:  # what was let go may have been offered, and may be vacant now
+            due = await self._due(organization_id)
+        await self._each(organization_id, due.ended_offers, self._settle, failures)
+        await self._offer_at(organization_id, due.vacant_clinics, failures)
+
+    async def _due(self, organization_id: UUID) -> Due:
+        now = self._clock.now()
+        async with self._database.transaction(organization_id) as connection:
+            unit = self._unit(connection, organization_id)
+            return await unit.due.find(now, started_before=now - self._policy.no_show_grace)
+
+    async def _expire_hold(self, session_id: UUID, unit: UnitOfWork) -> None:
+        await expire_hold(session_id, unit, self._clock)
+
+    async def _miss(self, session_id: UUID, unit: UnitOfWork) -> None:
+        await miss_session(session_id, unit, self._clock, self._policy)
+
+    async def _settle(self, waitlist_entry_id: UUID, unit: UnitOfWork) -> None:
+        await settle_offer(waitlist_entry_id, unit, self._clock)
+
+    async def _offer(self, waitlist_entry_id: UUID, unit: UnitOfWork) -> None:
+        await offer_slot(waitlist_entry_id, unit, self._clock, self._policy)
+
+    async def _offer_at(self, organization_id: UUID, clinics: Sequence[UUID], failures: "_Failures") -> None:
+        for clinic_id in clinics:
             async with self._database.transaction(organization_id) as connection:
                 waitlist = self._unit(connection, organization_id).waitlist
                 vacancies, waiting = await waitlist.vacancies(clinic_id), await waitlist.waiting_at(clinic_id)
-            await self._each([(organization_id, entry) for entry in waiting], offer)
+            await self._each(organization_id, waiting, self._offer, failures)
             if vacancies:
                 async with self._database.transaction(organization_id) as connection:
                     await self._unit(connection, organization_id).waitlist.forget_vacancies(vacancies)
 
-    async def _each(self, due: Due, work: Work) -> None:
-        """Do each piece; where one fails for a reason of ours, the others are done before that is raised."""
-        failed: Exception | None = None
-        for organization_id, subject in due:
-            try:
+    async def _each(self, organization_id: UUID, due: Sequence[UUID], work: Work, failures: "_Failures") -> None:
+        for subject in due:
+            with failures:
                 async with self._database.transaction(organization_id) as connection:
                     await work(subject, self._unit(connection, organization_id))
-            except DomainError as error:  # such as a race that was lost: it is found again at the next look
-                _LOG.info("upkeep_put_off", reason=error.reason)
-            except Exception as error:  # noqa: BLE001 - one bad row must not stop the others
-                failed = error
-        if failed is not None:
-            raise failed
+
+
+class _Failures:
+    """Lets the work go on after a piece of it failed, and raises the first failure of ours in the end."""
+
+    def __init__(self) -> None:
+        self._first: BaseException | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        if isinstance(error, DomainError):  # such as a race that was lost: it is found again at the next look
+            _LOG.info("upkeep_put_off", reason=error.reason)
+        elif isinstance(error, Exception):
+            self._first = self._first or error
+        return isinstance(error, Exception)
+
+    def check(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self._first is not None:
+            raise self._first
 
 
 def schedule(ticker: Ticker, upkeep: Upkeep, *, every_seconds: float) -> None:
     """Put the service's work on the ticker."""
-    ticker.every(every_seconds, "expire_holds", upkeep.expire_holds)
-    ticker.every(every_seconds, "mark_no_shows", upkeep.mark_no_shows)
-    ticker.every(every_seconds, "settle_offers", upkeep.settle_offers)
-    ticker.every(every_seconds, "offer_vacancies", upkeep.offer_vacancies)
-    ticker.every(max(every_seconds, SWEEP_EVERY_SECONDS), "sweep_waitlist", upkeep.sweep_waitlist)
+    ticker.every(every_seconds, "upkeep", upkeep.do_due)
+    ticker.every(REVIEWS_EVERY_SECONDS, "flag_reviews_due", upkeep.flag_reviews_due)
+    ticker.every(SWEEP_EVERY_SECONDS, "sweep_waitlist", upkeep.sweep_waitlist)

@@ -47,7 +47,7 @@ def read_protocol(name: str, content: str) -> ProtocolDefinition:
     except (KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise ProtocolFileError(name, [f"{type(error).__name__}: {error}"]) from error
     if faults := faults_of(definition):
-        raise ProtocolFileError(name, faults)
+        raise ProtocolFileError(name, [str(fault) for fault in faults])
     return definition
 
 

@@ -31,6 +31,18 @@ class OutboxEvents:
         """See the port."""
         await self._append(format_name("courses", course.course_id), events.course_activated(course, adult_date))
 
+    async def course_review_due(self, course: Course, clinic_id: UUID) -> None:
+        """See the port."""
+        await self._append(format_name("courses", course.course_id), events.course_review_due(course, clinic_id))
+
+    async def course_completed(self, course: Course) -> None:
+        """See the port."""
+        await self._append(format_name("courses", course.course_id), events.course_completed(course))
+
+    async def session_protocol_changed(self, session: Session) -> None:
+        """See the port."""
+        await self._append(_session(session), events.session_protocol_changed(session))
+
     async def session_booked(self, session: Session) -> None:
         """See the port."""
         await self._append(_session(session), events.session_booked(session))

@@ -176,7 +176,9 @@ async def test_another_organization_sees_nothing(
     )
     request: Any = GetMessageClass(method.input_type)()
     fields = method.input_type.fields_by_name
-    for name, value in (("session", f"sessions/{new_id()}"), ("lot", f"lots/{new_id()}"), ("purpose", 3)):
+    collections = {"session": "sessions", "lot": "lots", "course": "courses"}
+    named = {field: f"{collection}/{new_id()}" for field, collection in collections.items()}
+    for name, value in {**named, "purpose": 3}.items():
         if name in fields:
             setattr(request, name, value)
     if method.name == "ListRecordVersions":

@@ -40,6 +40,7 @@ def event_handlers(unit_on: UnitOn) -> Mapping[str, Handler]:
             "session_no_show",
             "session_extended",
             "session_supervision_changed",
+            "session_protocol_changed",
         ),
         session_changed,
     )

@@ -124,6 +124,8 @@ async def _resolve(
 async def _announce(before: AnyRecord, after: AnyRecord, visit: Visit, unit: UnitOfWork) -> None:
     old, new = before.version.content, after.version
     await unit.announcer.record_amended(new.session_id, new.record_id, new.version)
+    if isinstance(new.content, Assessment):
+        await unit.announcer.assessment_recorded(visit.session, new, new.content)
     # The next interval counts from when the dose began: whoever counts has to hear that it began at another time.
     if (
         isinstance(new.content, Administration)

@@ -39,11 +39,14 @@ async def record(command: Told[Plain], unit: UnitOfWork, clock: Clock, actor: Ac
     """
     visit = await open_visit(unit, command.session_id)
     check_course(command.content, visit)
-    return await unit.records.add(
+    stored = await unit.records.add(
         first_version(
             new_id(), visit, command.content, event_time=command.event_time, record_time=clock.now(), recorder=actor
         )
     )
+    if isinstance(command.content, Assessment):
+        await unit.announcer.assessment_recorded(visit.session, stored.version, command.content)
+    return stored
 
 
 def check_course(content: Content, visit: Visit) -> None:

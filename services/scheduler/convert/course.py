@@ -3,10 +3,11 @@
 from uuid import UUID
 
 from kat.scheduler.v1 import course_pb2
-from services.runtime.fields import Fields, actor_message, date_message, timestamp
+from services.runtime.fields import Fields, actor_message, date_message, quantity_message, timestamp
 from services.runtime.names import format_name
 from services.scheduler.convert.common import calendar_date, next_token
-from services.scheduler.domain.course import Contraindication, Course, Decision, Screening
+from services.scheduler.domain.course import Contraindication, Course, Decision, Screening, ScreeningCheck
+from services.scheduler.domain.review import Score
 from services.scheduler.ports.paging import Listing
 from services.scheduler.use_cases.courses import EnrollPatient, ReviewScreening
 
@@ -17,6 +18,9 @@ _DECISIONS: dict[int, Decision] = {
 }
 _CONTRAINDICATIONS: dict[int, Contraindication] = {
     course_pb2.Contraindication.Value(f"CONTRAINDICATION_{one}"): one for one in Contraindication
+}
+_CHECKS: dict[int, ScreeningCheck] = {
+    course_pb2.ScreeningCheck.Value(f"SCREENING_CHECK_{one}"): one for one in ScreeningCheck
 }
 
 
@@ -77,6 +81,9 @@ def course_message(course: Course) -> course_pb2.Course:
         screening=_screening_message(course.screening),
         state=course_pb2.Course.State.Value(f"STATE_{course.state.name}"),
         session_cap=course.session_cap,
+        session_maximum=course.session_maximum,
+        review=_review_state(course),
+        hold_reason=course.hold_reason,
         session_count=course.session_count,
         next_eligible_date=date_message(eligible) if eligible else None,
         enroller=actor_message(course.enroller),
@@ -93,11 +100,34 @@ def courses_message(request: course_pb2.ListCoursesRequest, listing: Listing[Cou
     )
 
 
+def _review_state(course: Course) -> course_pb2.ReviewState:
+    return course_pb2.ReviewState(
+        review_due=course.review_due,
+        sessions_until_review=course.sessions_until_review,
+        session_count=course.taken_count,
+        scores=[score_message(score) for score in course.scores],
+    )
+
+
+def score_message(score: Score) -> course_pb2.Score:
+    """Return how an instrument's score changed."""
+    change = score.change_percent
+    return course_pb2.Score(
+        instrument=score.instrument,
+        baseline=score.baseline,
+        baseline_time=timestamp(score.baseline_time),
+        latest=score.latest,
+        latest_time=timestamp(score.latest_time),
+        change=None if change is None else quantity_message(change, "%"),
+    )
+
+
 def _screening(fields: Fields, path: str, message: course_pb2.Screening) -> Screening:
     found = (
         fields.enum(f"{path}.contraindications[{n}]", value, _CONTRAINDICATIONS)
         for n, value in enumerate(message.contraindications)
     )
+    checks = (fields.enum(f"{path}.checks[{n}]", value, _CHECKS) for n, value in enumerate(message.checks))
     return Screening(
         contraindications=tuple(dict.fromkeys(found)),
         prior_treatment_trials=fields.integer(
@@ -105,6 +135,8 @@ def _screening(fields: Fields, path: str, message: course_pb2.Screening) -> Scre
         ),
         consent_reference=fields.text(f"{path}.consent_reference", message.consent_reference, maximum=200),
         consent_expire_date=calendar_date(fields, f"{path}.consent_expire_date", message, "consent_expire_date"),
+        checks=tuple(dict.fromkeys(checks)),
+        induction_documented=message.induction_documented,
     )
 
 
@@ -116,4 +148,6 @@ def _screening_message(screening: Screening) -> course_pb2.Screening:
         prior_treatment_trials=screening.prior_treatment_trials,
         consent_reference=screening.consent_reference,
         consent_expire_date=date_message(screening.consent_expire_date),
+        checks=[course_pb2.ScreeningCheck.Value(f"SCREENING_CHECK_{one}") for one in screening.checks],
+        induction_documented=screening.induction_documented,
     )

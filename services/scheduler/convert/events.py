@@ -11,9 +11,13 @@ from services.scheduler.convert.common import interval_message
 from services.scheduler.convert.protocol import protocol_message
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.protocol import Protocol
+from services.scheduler.domain.review import Assessment
 from services.scheduler.domain.session import Session
 from services.scheduler.domain.waitlist import WaitlistEntry
 from services.scheduler.use_cases.treatment import DoseGiven
+
+_MAXIMUM_TOTAL = 1_000
+_MAXIMUM_VERSION = 1_000_000
 
 
 def protocol_installed(protocol: Protocol) -> events_pb2.ProtocolInstalled:
@@ -31,6 +35,30 @@ def course_activated(course: Course, adult_date: date) -> events_pb2.CourseActiv
         consent_expire_date=date_message(course.screening.consent_expire_date),
         contraindications=course.screening.relative,
     )
+
+
+def course_review_due(course: Course, clinic_id: UUID) -> events_pb2.CourseReviewDue:
+    """Return the event of a review that is due."""
+    return events_pb2.CourseReviewDue(
+        course=format_name("courses", course.course_id),
+        patient=format_name("patients", course.patient_id),
+        clinic=format_name("clinics", clinic_id),
+        session_count=course.taken_count,
+    )
+
+
+def course_completed(course: Course) -> events_pb2.CourseCompleted:
+    """Return the event of a course that was ended."""
+    return events_pb2.CourseCompleted(
+        course=format_name("courses", course.course_id),
+        patient=format_name("patients", course.patient_id),
+        session_count=course.taken_count,
+    )
+
+
+def session_protocol_changed(session: Session) -> events_pb2.SessionProtocolChanged:
+    """Return the event of a session that follows another version of its protocol."""
+    return events_pb2.SessionProtocolChanged(session=_snapshot(session))
 
 
 def session_booked(session: Session) -> events_pb2.SessionBooked:
@@ -121,6 +149,25 @@ def departed(event: events_pb2.PatientDischarged) -> UUID:
     session_id = fields.name("session", event.session, "sessions")
     fields.check()
     return session_id
+
+
+def assessed(event: Any) -> Assessment:
+    """Read a score.
+
+    Raises:
+        InvalidArgumentError: it is malformed.
+    """
+    fields = Fields()
+    assessment = Assessment(
+        assessment_id=fields.name("assessment", event.assessment, "records"),
+        session_id=fields.name("session", event.session, "sessions"),
+        instrument=fields.text("instrument", event.instrument, maximum=50),
+        total=fields.integer("total", event.total, 0, _MAXIMUM_TOTAL),
+        version=fields.integer("version", event.version, 1, _MAXIMUM_VERSION),
+        observe_time=fields.instant("observe_time", event, "observe_time"),
+    )
+    fields.check()
+    return assessment
 
 
 def _snapshot(session: Session) -> events_pb2.SessionSnapshot:

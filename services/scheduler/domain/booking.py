@@ -13,6 +13,11 @@ from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.lanes import Occupied, Placement, place
 from services.scheduler.domain.session import Plan
 
+_TO_BECOME_ACTIVE = {
+    CourseState.DRAFT: "have its screening accepted",
+    CourseState.ON_HOLD: "have it resumed",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Supervisor:
@@ -54,10 +59,17 @@ def course_blockers(course: Course, further_sessions: int) -> list[Blocker]:
     """Return what keeps a course from holding so many further sessions, whenever they are."""
     blockers = []
     if course.state is not CourseState.ACTIVE:
-        text = f"the course is {course.state}; have its screening accepted, or enrol the patient again"
+        text = f"the course is {course.state}; {_TO_BECOME_ACTIVE.get(course.state, 'enrol the patient again')}"
         blockers.append(Blocker(BlockerCode.COURSE_NOT_ACTIVE, text))
+    last = course.session_count + further_sessions
+    if further_sessions and course.review_due and last >= course.hold_from:
+        text = f"a supervisor's review is due after {course.review_point} sessions; session {last} waits for it"
+        blockers.append(Blocker(BlockerCode.REVIEW_DUE, text))
     if course.session_count + further_sessions > course.session_cap:
-        text = f"the course holds {course.session_count} live sessions of at most {course.session_cap}"
+        text = (
+            f"the course holds {course.session_count} live sessions of at most {course.session_cap}; "
+            f"a supervisor may extend it to {course.session_maximum}"
+        )
         blockers.append(Blocker(BlockerCode.COURSE_CAP, text))
     return blockers
 

@@ -40,3 +40,12 @@ def earliest_date(day: date, interval_days: int, commitments: Sequence[Commitmen
     while conflicts := too_close(day, interval_days, commitments):
         day = max(held.next_date for held in conflicts)
     return day
+
+
+def clashing(moved: Sequence[Commitment], others: Sequence[Commitment]) -> list[Commitment]:
+    """Return those of `moved` that stand too close to another of them or to one of `others`."""
+    return [
+        one
+        for number, one in enumerate(moved)
+        if too_close(one.day, one.interval_days, (*moved[:number], *moved[number + 1 :], *others))
+    ]

@@ -1,6 +1,6 @@
 """Treatment protocols: versioned, immutable, every limit with its source and how sure that source is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -118,6 +118,29 @@ _SAME_DOSE_UNIT = frozenset(
     {LimitCode.DOSE_STARTING, LimitCode.DOSE_STANDARD_MAX, LimitCode.DOSE_HARD_MAX, LimitCode.DOSE_MAX_STEP}
 )
 
+_HIGHEST = 10_000
+_MINUTES_OF_A_DAY = 1_440
+_PHASES = (LimitCode.PHASE_PREPARATION, LimitCode.PHASE_OBSERVATION, LimitCode.PHASE_TURNOVER)
+_BOUNDS: Mapping[LimitCode, tuple[int, int]] = MappingProxyType(
+    {
+        LimitCode.AGE_MINIMUM: (18, 120),
+        LimitCode.INTERVAL_MINIMUM: (0, 366),
+        LimitCode.SESSIONS_PLANNED: (1, 100),
+        LimitCode.SESSIONS_MAXIMUM: (1, 100),
+        LimitCode.REVIEW_AFTER: (1, 100),
+        LimitCode.HOLD_BEFORE: (1, 100),
+        LimitCode.CONSENT_VALIDITY: (1, 366),
+        LimitCode.OBSERVATION_MINIMUM: (1, _MINUTES_OF_A_DAY),
+        **dict.fromkeys(_PHASES, (0, _MINUTES_OF_A_DAY)),
+    }
+)
+"""The lowest and the highest value of a limit, both included. Nobody under 18 is treated (rule H3)."""
+_NOT_OVER = (
+    (LimitCode.SESSIONS_PLANNED, LimitCode.SESSIONS_MAXIMUM),
+    (LimitCode.DOSE_STARTING, LimitCode.DOSE_STANDARD_MAX),
+    (LimitCode.DOSE_STANDARD_MAX, LimitCode.DOSE_HARD_MAX),
+)
+
 LIMIT_UNITS: Mapping[LimitCode, tuple[str, ...]] = MappingProxyType(
     {code: next(units for prefix, units in _UNITS_BY_PREFIX if code.startswith(prefix)) for code in LimitCode}
 )
@@ -150,7 +173,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolDefinition:
-    """What a protocol version says. `validate` names its faults."""
+    """What a protocol version says. `faults_of` names the faults of its limits."""
 
     code: str
     version: int
@@ -177,14 +200,24 @@ class ProtocolDefinition:
         return int(self.limit(LimitCode.INTERVAL_MINIMUM))
 
     @property
-    def session_cap(self) -> int:
-        """Live sessions in a course, at most."""
+    def sessions_planned(self) -> int:
+        """Live sessions that a course may hold before it is extended."""
+        return int(self.limit(LimitCode.SESSIONS_PLANNED))
+
+    @property
+    def session_maximum(self) -> int:
+        """Live sessions that a course may be extended to."""
         return int(self.limit(LimitCode.SESSIONS_MAXIMUM))
 
     @property
     def review_after(self) -> int:
-        """Sessions after which a supervisor's review is due."""
+        """So many sessions after a review the next is due."""
         return int(self.limit(LimitCode.REVIEW_AFTER))
+
+    @property
+    def hold_before(self) -> int:
+        """The session after a review, counted from 1, that waits for the next."""
+        return int(self.limit(LimitCode.HOLD_BEFORE))
 
     @property
     def phases(self) -> "Phases":
@@ -221,40 +254,57 @@ class Phases:
         return self.preparation + self.observation
 
 
-def faults_of(definition: ProtocolDefinition) -> list[str]:
-    """Return everything that is wrong with a definition; nothing for one that can be used."""
+@dataclass(frozen=True, slots=True)
+class LimitFault:
+    """What is wrong with a limit, and what to write instead."""
+
+    code: LimitCode
+    description: str
+
+    def __str__(self) -> str:
+        """Return both, for people."""
+        return f"{self.code}: {self.description}"
+
+
+def faults_of(definition: ProtocolDefinition) -> list[LimitFault]:
+    """Return everything that is wrong with a definition's limits; nothing for one that can be used."""
     codes = [limit.code for limit in definition.limits]
     wanted = limit_codes(definition.route)
-    faults = [f"{code}: is missing" for code in sorted(wanted.difference(codes))]
-    faults += [f"{code}: does not apply to {definition.route}" for code in sorted(set(codes) - wanted)]
-    faults += [f"{code}: stands twice" for code in sorted({code for code in codes if codes.count(code) > 1})]
+    faults = [LimitFault(code, "is missing") for code in sorted(wanted.difference(codes))]
+    faults += [LimitFault(code, f"does not apply to {definition.route}") for code in sorted(set(codes) - wanted)]
+    twice = sorted({code for code in codes if codes.count(code) > 1})
+    faults += [LimitFault(code, "stands twice") for code in twice]
     for limit in definition.limits:
         if limit.unit not in LIMIT_UNITS[limit.code]:
-            faults.append(f"{limit.code}: write the unit {' or '.join(LIMIT_UNITS[limit.code])}")
+            faults.append(LimitFault(limit.code, f"write the unit {' or '.join(LIMIT_UNITS[limit.code])}"))
         if not limit.source:
-            faults.append(f"{limit.code}: name the source")
-    return faults or _unsafe_values(definition)
+            faults.append(LimitFault(limit.code, "name the source"))
+    return faults or [*_impossible_values(definition), *_unsafe_values(definition)]
 
 
-def _unsafe_values(definition: ProtocolDefinition) -> list[str]:
+def _impossible_values(definition: ProtocolDefinition) -> Iterator[LimitFault]:
+    for limit in definition.limits:
+        lowest, highest = _BOUNDS.get(limit.code, (0, _HIGHEST))
+        if not lowest <= limit.value <= highest:
+            negative = "; no limit is negative" if limit.value < 0 else ""
+            yield LimitFault(limit.code, f"from {lowest} to {highest}{negative}")
+        if limit.unit in _WHOLE_UNITS and limit.value % 1:
+            yield LimitFault(limit.code, "years, days, minutes and sessions are whole numbers")
+
+
+def _unsafe_values(definition: ProtocolDefinition) -> Iterator[LimitFault]:
     value = definition.limit
-    rules = (
-        (value(LimitCode.INTERVAL_MINIMUM) >= MINIMUM_INTERVAL_DAYS, "interval.minimum: at least 7 days"),
-        (
-            value(LimitCode.PHASE_OBSERVATION) >= value(LimitCode.OBSERVATION_MINIMUM),
-            "phase.observation: at least observation.minimum",
-        ),
-        (
-            value(LimitCode.SESSIONS_PLANNED) <= value(LimitCode.SESSIONS_MAXIMUM),
-            "course.sessions.planned: at most course.sessions.maximum",
-        ),
-        (value(LimitCode.DOSE_STARTING) <= value(LimitCode.DOSE_STANDARD_MAX), "dose.starting: over dose.standard_max"),
-        (value(LimitCode.DOSE_STANDARD_MAX) <= value(LimitCode.DOSE_HARD_MAX), "dose.standard_max: over dose.hard_max"),
-        (len({limit.unit for limit in definition.limits if limit.code in _SAME_DOSE_UNIT}) == 1, "dose.*: one unit"),
-        (all(limit.value >= 0 for limit in definition.limits), "no limit is negative"),
-        (
-            all(limit.value % 1 == 0 for limit in definition.limits if limit.unit in _WHOLE_UNITS),
-            "years, days, minutes and sessions: whole numbers",
-        ),
-    )
-    return [fault for holds, fault in rules if not holds]
+    if value(LimitCode.INTERVAL_MINIMUM) < MINIMUM_INTERVAL_DAYS:
+        yield LimitFault(LimitCode.INTERVAL_MINIMUM, f"at least {MINIMUM_INTERVAL_DAYS} days")
+    for lower, higher in _NOT_OVER:
+        if value(lower) > value(higher):
+            yield LimitFault(lower, f"over {higher}; write at most {value(higher)}")
+    if value(LimitCode.PHASE_OBSERVATION) < value(LimitCode.OBSERVATION_MINIMUM):
+        yield LimitFault(LimitCode.PHASE_OBSERVATION, "at least observation.minimum")
+    if value(LimitCode.HOLD_BEFORE) <= value(LimitCode.REVIEW_AFTER):
+        yield LimitFault(LimitCode.HOLD_BEFORE, "over course.review_after")
+    if sum(value(phase) for phase in _PHASES) > _MINUTES_OF_A_DAY:
+        yield LimitFault(LimitCode.PHASE_OBSERVATION, "all phases together within a day")
+    units = {limit.unit for limit in definition.limits if limit.code in _SAME_DOSE_UNIT}
+    if len(units) > 1:
+        yield LimitFault(LimitCode.DOSE_STARTING, "one unit for start, maximum and step of a dose")

@@ -46,6 +46,12 @@ HOLD_EXPIRED = "hold expired"
 """Why a session that was held for too long is cancelled."""
 
 
+OPEN = frozenset(state for state in SessionState if state in {"held", "booked"})
+"""States of a session that stands and has not begun."""
+TAKEN = frozenset({SessionState.IN_PROGRESS, SessionState.FULFILLED})
+"""States of a session that took place, or does."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supervision:
     """Who supervises from when until when. `subject` is the `sub` of their token, where known."""
@@ -91,7 +97,7 @@ class Session:
     Attributes:
         time_zone: IANA zone of the clinic.
         ordinal: place in the course by date, from 1, among its live sessions.
-        review_after: sessions of the course after which a review is due.
+        review_after: sessions of the course after which the next review is due, counted from its first.
         revision: rises with every move and with cancellation.
         version: rises with every change.
         too_early: a dose given before leaves less than the interval; the session has to be moved.
@@ -143,7 +149,7 @@ class Session:
 
     @property
     def tentative(self) -> bool:
-        """Whether it stands past the review point. Reviews are not recorded yet, so past it every session is."""
+        """Whether it stands past a review point whose review is not recorded."""
         return self.state is SessionState.BOOKED and self.ordinal > self.review_after
 
     @property

@@ -6,7 +6,10 @@ from typing import Protocol as Port
 from uuid import UUID
 
 from services.scheduler.domain.course import Course
+from services.scheduler.domain.course_change import CourseChange
 from services.scheduler.domain.protocol import Protocol, ProtocolDefinition
+from services.scheduler.domain.review import Assessment, CourseReview
+from services.scheduler.domain.session import Session
 from services.scheduler.ports.paging import Listing, Page
 
 
@@ -19,6 +22,17 @@ class ProtocolRepository(Port):
 
     async def versions(self, definitions: Sequence[ProtocolDefinition]) -> list[Protocol]:
         """Return the stored version of each definition, in their order."""
+        ...
+
+    async def create(self, definition: ProtocolDefinition, now: datetime) -> Protocol:
+        """Store a definition as the next version of its code, whatever version it says, and return it.
+
+        Raises RaceLostError where another was created at the same moment.
+        """
+        ...
+
+    async def newest(self, code: str) -> Protocol | None:
+        """Return the newest version of a code, if there is one."""
         ...
 
     async def get(self, protocol_id: UUID) -> Protocol:
@@ -53,6 +67,46 @@ class CourseRepository(Port):
         """Store a new course. Raises RaceLostError where another was opened at the same moment."""
         ...
 
-    async def save_review(self, course: Course) -> None:
-        """Store a course whose screening was reviewed."""
+    async def save(self, course: Course) -> None:
+        """Store a course that was changed."""
+        ...
+
+    async def clinic_of_last_session(self, course_id: UUID) -> UUID:
+        """Return the clinic of the newest session that took place."""
+        ...
+
+    async def reviews_to_tell(self) -> list[UUID]:
+        """Return the courses whose review is due and was not told of."""
+        ...
+
+
+class CourseRecords(Port):
+    """What is recorded of courses and never changes, and the scores that the dose log reports."""
+
+    async def add_review(self, review: CourseReview) -> None:
+        """Store a signed review. Raises RaceLostError where another was at the same moment."""
+        ...
+
+    async def review(self, review_id: UUID) -> CourseReview:
+        """Return a review. Raises NotFoundError."""
+        ...
+
+    async def newest_review(self, course_id: UUID) -> CourseReview | None:
+        """Return the newest review of a course, if there is one."""
+        ...
+
+    async def reviews(self, page: Page, *, course_id: UUID) -> Listing[CourseReview]:
+        """Return the reviews of a course, newest first."""
+        ...
+
+    async def add_change(self, change: CourseChange) -> None:
+        """Store what was changed. Raises RaceLostError where something else was at the same moment."""
+        ...
+
+    async def changes(self, page: Page, *, course_id: UUID) -> Listing[CourseChange]:
+        """Return the changes of a course, newest first."""
+        ...
+
+    async def put_assessment(self, assessment: Assessment, session: Session) -> None:
+        """Store a score of a session; a version that is not newer than the stored one changes nothing."""
         ...

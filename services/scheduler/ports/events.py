@@ -2,6 +2,7 @@
 
 from datetime import date
 from typing import Protocol as Port
+from uuid import UUID
 
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.protocol import Protocol
@@ -18,6 +19,18 @@ class Events(Port):
 
     async def course_activated(self, course: Course, adult_date: date) -> None:
         """Tell of a course whose screening was accepted; `adult_date` is when the patient turns 18."""
+        ...
+
+    async def course_review_due(self, course: Course, clinic_id: UUID) -> None:
+        """Tell that a supervisor's review of a course is due; `clinic_id` is where its newest session took place."""
+        ...
+
+    async def course_completed(self, course: Course) -> None:
+        """Tell of a course that was ended."""
+        ...
+
+    async def session_protocol_changed(self, session: Session) -> None:
+        """Tell of a session that follows another version of its protocol and stays where it is."""
         ...
 
     async def session_booked(self, session: Session) -> None:

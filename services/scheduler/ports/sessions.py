@@ -1,6 +1,6 @@
 """What the use cases need of sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol as Port
@@ -133,6 +133,13 @@ class SessionRepository(Port):
         """Store a session's state, confirmation, arrival, hold and reason for cancelling.
 
         Raises RaceLostError where it becomes live again and a constraint refuses it.
+        """
+        ...
+
+    async def follow_protocol(self, course: Course, states: Collection[SessionState], now: datetime) -> None:
+        """Let a course's sessions in these states follow the version that it is on now.
+
+        Raises RaceLostError where a constraint refuses it.
         """
         ...
 

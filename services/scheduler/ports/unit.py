@@ -5,7 +5,8 @@ from typing import Protocol as Port
 
 from services.scheduler.ports.availability import Availability, Departures, StrandedSessions
 from services.scheduler.ports.calendar_feeds import CalendarFeedRepository
-from services.scheduler.ports.courses import CourseRepository, ProtocolRepository
+from services.scheduler.ports.courses import CourseRecords, CourseRepository, ProtocolRepository
+from services.scheduler.ports.due import DueRepository
 from services.scheduler.ports.events import Events
 from services.scheduler.ports.roster import RosterRepository
 from services.scheduler.ports.roster_changes import RosterChanges
@@ -30,6 +31,11 @@ class UnitOfWork(Port):
     @property
     def courses(self) -> CourseRepository:
         """Courses."""
+        ...
+
+    @property
+    def course_records(self) -> CourseRecords:
+        """Reviews, changes and scores of courses."""
         ...
 
     @property
@@ -65,6 +71,11 @@ class UnitOfWork(Port):
     @property
     def departures(self) -> Departures:
         """Sessions of a practitioner who leaves."""
+        ...
+
+    @property
+    def due(self) -> DueRepository:
+        """What is due."""
         ...
 
     @property

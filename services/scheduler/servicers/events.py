@@ -11,7 +11,7 @@ from services.runtime.errors import InvalidArgumentError, NotFoundError
 from services.runtime.events.inbox import Handler, RejectEvent, RetryLater
 from services.scheduler.convert import events as convert
 from services.scheduler.servicers.calls import UnitMaker
-from services.scheduler.use_cases import treatment
+from services.scheduler.use_cases import reviews, treatment
 
 
 def event_handlers(unit: UnitMaker, clock: Clock) -> Mapping[str, Handler]:
@@ -25,9 +25,14 @@ def event_handlers(unit: UnitMaker, clock: Clock) -> Mapping[str, Handler]:
         session_id = convert.departed(event.patient_discharged)
         await treatment.record_departure(session_id, unit(connection, organization_id), clock)
 
+    async def assessment_recorded(connection: AsyncConnection, organization_id: UUID, event: Event) -> None:
+        assessment = convert.assessed(event.assessment_recorded)
+        await reviews.record_assessment(assessment, unit(connection, organization_id))
+
     return {
         "dose_administered": _fact(dose_administered),
         "patient_discharged": _fact(patient_discharged),
+        "assessment_recorded": _fact(assessment_recorded),
     }
 
 

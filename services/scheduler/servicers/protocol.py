@@ -10,11 +10,16 @@ from kat.scheduler.v1 import course_pb2
 from kat.scheduler.v1.course_pb2_grpc import ProtocolServiceServicer
 from services.runtime.clock import Clock
 from services.scheduler.convert.common import page_of, resource
-from services.scheduler.convert.protocol import installed_message, protocol_message, protocols_message
+from services.scheduler.convert.protocol import (
+    create_protocol_definition,
+    installed_message,
+    protocol_message,
+    protocols_message,
+)
 from services.scheduler.domain.protocol import ProtocolDefinition
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
-from services.scheduler.use_cases.protocols import install_protocols
+from services.scheduler.use_cases.protocols import create_protocol, install_protocols
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -36,6 +41,17 @@ class ProtocolServicer(ProtocolServiceServicer):
             return installed_message(await install_protocols(self._defaults, unit, self._clock))
 
         return await self._calls.once(request, course_pb2.InstallDefaultProtocolsResponse, work)
+
+    async def CreateProtocol(  # noqa: N802 - the contract's name
+        self, request: course_pb2.CreateProtocolRequest, _context: Context
+    ) -> Protocol:
+        """Take a definition of the organization's own into use."""
+        definition = create_protocol_definition(request)
+
+        async def work(unit: UnitOfWork) -> Protocol:
+            return protocol_message(await create_protocol(definition, unit, self._clock))
+
+        return await self._calls.once(request, Protocol, work)
 
     async def GetProtocol(self, request: course_pb2.GetProtocolRequest, _context: Context) -> Protocol:  # noqa: N802 - the contract's name
         """Return one protocol version."""

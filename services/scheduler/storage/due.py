@@ -1,78 +1,51 @@
-"""What is due in any organization: ids alone, which its own transaction then looks at again."""
+"""What is due in an organization, in PostgreSQL."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.runtime.database import ALL_ORGANIZATIONS, Database
-from services.scheduler.domain.session import SessionState
-from services.scheduler.domain.waitlist import WaitlistState
-from services.scheduler.storage import tables
-from services.scheduler.storage.tables import table_of
+from services.scheduler.ports.due import Due
 
-AT_ONCE = 200
-"""How much of one kind is done in one go; the rest at the next."""
+# One look for all kinds: every replica takes it every few seconds in every organization.
+_DUE = text(
+    """
+    (select 'lapsed_holds' as kind, session_id as subject from session
+     where state = 'held' and hold_expire_time <= :now order by hold_expire_time limit :at_once)
+    union all
+    (select 'missed_sessions', session_id from session
+     where state = 'booked' and start_time <= :started_before order by start_time limit :at_once)
+    union all
+    (select 'ended_offers', waitlist_entry_id from waitlist_entry w
+     where state = 'offered'
+       and (offer_expire_time <= :now or not exists (
+            select from session s where s.organization_id = w.organization_id
+              and s.session_id = w.offered_session_id and s.state = 'held'))
+     limit :at_once)
+    union all
+    (select distinct 'vacant_clinics', clinic_id from vacancy limit :at_once)
+    """
+)
+_AT_ONCE = 200
+_WAITING = text("select distinct unnest(clinic_ids) from waitlist_entry where state = 'waiting'")
 
-_SESSION = table_of(tables.Session)
-_ENTRY = table_of(tables.WaitlistEntry)
-_VACANCY = table_of(tables.Vacancy)
 
-Due = Sequence[tuple[UUID, UUID]]
-"""(organization, what is due in it)."""
+class PostgresDue:
+    """`DueRepository` on one connection."""
 
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
 
-class DueWork:
-    """Looks for what is due, in the scope of a worker."""
+    async def find(self, now: datetime, *, started_before: datetime) -> Due:
+        """See the port."""
+        asked = {"now": now, "started_before": started_before, "at_once": _AT_ONCE}
+        found: dict[str, list[UUID]] = {}
+        for row in await self._connection.execute(_DUE, asked):
+            found.setdefault(row.kind, []).append(row.subject)
+        return Due(**found)
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def lapsed_holds(self, now: datetime) -> Due:
-        """Return sessions that are held for too long."""
-        held = (_SESSION.c.state == SessionState.HELD, _SESSION.c.hold_expire_time <= now)
-        return await self._find(
-            select(_SESSION.c.organization_id, _SESSION.c.session_id)
-            .where(*held)
-            .order_by(_SESSION.c.hold_expire_time)
-            .limit(AT_ONCE)
-        )
-
-    async def missed_sessions(self, started_before: datetime) -> Due:
-        """Return sessions to which nobody came, that began until then."""
-        booked = (_SESSION.c.state == SessionState.BOOKED, _SESSION.c.start_time <= started_before)
-        return await self._find(
-            select(_SESSION.c.organization_id, _SESSION.c.session_id)
-            .where(*booked)
-            .order_by(_SESSION.c.start_time)
-            .limit(AT_ONCE)
-        )
-
-    async def ended_offers(self, now: datetime) -> Due:
-        """Return waiting-list entries whose offer has expired, or whose offered session is not held any more."""
-        held = exists().where(
-            _SESSION.c.organization_id == _ENTRY.c.organization_id,
-            _SESSION.c.session_id == _ENTRY.c.offered_session_id,
-            _SESSION.c.state == SessionState.HELD,
-        )
-        offered = _ENTRY.c.state == WaitlistState.OFFERED
-        return await self._find(
-            select(_ENTRY.c.organization_id, _ENTRY.c.waitlist_entry_id)
-            .where(offered, or_(_ENTRY.c.offer_expire_time <= now, ~held))
-            .limit(AT_ONCE)
-        )
-
-    async def clinics_with_vacancies(self) -> Due:
-        """Return clinics at which a place became free while somebody waits."""
-        return await self._find(select(_VACANCY.c.organization_id, _VACANCY.c.clinic_id).distinct().limit(AT_ONCE))
-
-    async def clinics_with_waiting(self) -> Due:
-        """Return clinics at which somebody waits."""
-        clinics = select(_ENTRY.c.organization_id, func.unnest(_ENTRY.c.clinic_ids))
-        return await self._find(clinics.where(_ENTRY.c.state == WaitlistState.WAITING).distinct())
-
-    async def _find(self, statement: Select[Any]) -> Due:
-        async with self._database.transaction(ALL_ORGANIZATIONS) as connection:
-            return [(row[0], row[1]) for row in await connection.execute(statement)]
+    async def waiting_clinics(self) -> Sequence[UUID]:
+        """See the port."""
+        return (await self._connection.execute(_WAITING)).scalars().all()

@@ -1,6 +1,7 @@
 """Protocols in PostgreSQL."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from services.runtime.identifiers import new_id
 from services.scheduler.domain.protocol import Limit, LimitCode, Mark, Protocol, ProtocolDefinition, Route, Substance
 from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.storage import tables
-from services.scheduler.storage.statements import listing, one
+from services.scheduler.storage.statements import contested, listing, one
 from services.scheduler.storage.tables import table_of
 
 _PROTOCOL = table_of(tables.Protocol)
@@ -39,6 +40,20 @@ class PostgresProtocols:
         statement = select(_PROTOCOL).where(tuple_(_PROTOCOL.c.code, _PROTOCOL.c.version).in_(wanted))
         found = {(row.code, row.version): row for row in (await self._connection.execute(statement)).all()}
         return [_protocol(found[key]) for key in wanted]
+
+    async def create(self, definition: ProtocolDefinition, now: datetime) -> Protocol:
+        """See the port."""
+        newest = await self.newest(definition.code)
+        numbered = replace(definition, version=newest.version + 1 if newest else 1)
+        added = insert(_PROTOCOL).values(self._values(numbered, now))
+        await contested(self._connection, added, frozenset({"protocol_version"}))
+        return (await self.versions([numbered]))[0]
+
+    async def newest(self, code: str) -> Protocol | None:
+        """See the port."""
+        statement = select(_PROTOCOL).where(_PROTOCOL.c.code == code).order_by(_PROTOCOL.c.version.desc()).limit(1)
+        row = (await self._connection.execute(statement)).one_or_none()
+        return _protocol(row) if row else None
 
     async def get(self, protocol_id: UUID) -> Protocol:
         """See the port."""
@@ -72,7 +87,7 @@ class PostgresProtocols:
             },
             "no_show_counts": definition.no_show_counts,
             "interval_days": definition.interval_days,
-            "session_cap": definition.session_cap,
+            "session_cap": definition.session_maximum,
             "create_time": now,
         }
 

@@ -1,20 +1,23 @@
 """Sessions, supervision and doses in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, exists, func, literal, or_, select, text, tuple_, type_coerce, update
+from sqlalchemy import ColumnElement, exists, func, literal, or_, select, text, tuple_, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.booking import Assignment
+from services.scheduler.domain.course import Course
 from services.scheduler.domain.interval import Interval
+from services.scheduler.domain.protocol import LimitCode
 from services.scheduler.domain.session import HOLD_EXPIRED, Plan, Session, SessionState, Supervision
 from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.ports.roster import Place
 from services.scheduler.ports.sessions import NewSession, SessionFilter
 from services.scheduler.storage import session_rows, supervision, tables
+from services.scheduler.storage.courses import whole_limit
 from services.scheduler.storage.statements import contested, listing, one
 from services.scheduler.storage.surroundings import PostgresSurroundings
 from services.scheduler.storage.tables import table_of
@@ -22,6 +25,7 @@ from services.scheduler.storage.tables import table_of
 _SESSION = table_of(tables.Session)
 _SUPERVISION = table_of(tables.Supervision)
 _PRACTITIONER = table_of(tables.Practitioner)
+_COURSE = table_of(tables.Course)
 _PROTOCOL = table_of(tables.Protocol)
 _PATIENT = table_of(tables.Patient)
 _DOSE = table_of(tables.Dose)
@@ -36,6 +40,9 @@ _PROMISES = (
             "session_course_cap",
             "session_dose_anchor",
             "session_closure",
+            "session_course_active",
+            "session_course_protocol",
+            "session_review_gate",
         }
     )
     | supervision.PROMISES
@@ -73,8 +80,12 @@ _SELECT = select(
     _SESSION,
     _ORDINAL.label("ordinal"),
     type_coerce(_SUPERVISIONS, JSONB).label("supervisions"),
-    _PROTOCOL.c.limits["course.review_after"]["value"].astext.cast(Integer).label("review_after"),
-).join_from(_SESSION, _PROTOCOL, _SESSION.c.protocol_id == _PROTOCOL.c.protocol_id)
+    (_COURSE.c.review_base + whole_limit(LimitCode.REVIEW_AFTER)).label("review_after"),
+).select_from(
+    _SESSION.join(_COURSE, _SESSION.c.course_id == _COURSE.c.course_id).join(
+        _PROTOCOL, _COURSE.c.protocol_id == _PROTOCOL.c.protocol_id
+    )
+)
 
 
 class PostgresSessions(PostgresSurroundings):
@@ -212,6 +223,17 @@ class PostgresSessions(PostgresSurroundings):
     async def save_state(self, session: Session) -> None:
         """See the port."""
         await self._update(session, **_state(session))
+
+    async def follow_protocol(self, course: Course, states: Collection[SessionState], now: datetime) -> None:
+        """See the port."""
+        statement = update(_SESSION).where(_SESSION.c.course_id == course.course_id, _SESSION.c.state.in_(states))
+        followed = statement.values(
+            protocol_id=course.protocol_id,
+            interval_days=course.interval_days,
+            version=_SESSION.c.version + 1,
+            update_time=now,
+        )
+        await contested(self._connection, followed, _PROMISES)
 
     async def add_dose(self, administration_id: UUID, session: Session, given: datetime, interval_days: int) -> None:
         """See the port."""

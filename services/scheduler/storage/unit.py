@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scheduler.ports.events import Events
 from services.scheduler.storage.availability import PostgresAvailability
 from services.scheduler.storage.calendar_feeds import PostgresCalendarFeeds
+from services.scheduler.storage.course_records import PostgresCourseRecords
 from services.scheduler.storage.courses import PostgresCourses
 from services.scheduler.storage.departures import PostgresDepartures
+from services.scheduler.storage.due import PostgresDue
 from services.scheduler.storage.protocols import PostgresProtocols
 from services.scheduler.storage.roster import PostgresRoster
 from services.scheduler.storage.roster_changes import PostgresRosterChanges
@@ -28,8 +30,10 @@ class PostgresUnit:
         self.roster = PostgresRoster(connection, organization_id)
         self.protocols = PostgresProtocols(connection, organization_id)
         self.courses = PostgresCourses(connection, organization_id)
+        self.course_records = PostgresCourseRecords(connection, organization_id)
         self.sessions = PostgresSessions(connection, organization_id)
         self.slots = PostgresSlots(connection)
+        self.due = PostgresDue(connection)
         self.waitlist = PostgresWaitlist(connection, organization_id)
         self.roster_changes = PostgresRosterChanges(connection, organization_id)
         self.availability = PostgresAvailability(connection, organization_id)

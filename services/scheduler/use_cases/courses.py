@@ -47,7 +47,7 @@ async def enroll_patient(command: EnrollPatient, unit: UnitOfWork, clock: Clock,
     """
     patient = await unit.roster.patient(command.patient_id)
     protocol = await unit.protocols.get(command.protocol_id)
-    _check_consent(command.screening, protocol, _today(patient, clock))
+    _check_consent(command.screening, protocol, today_of(patient, clock))
     if (other := await unit.courses.open_course(patient.patient_id, protocol.code)) is not None:
         raise CourseOpenError(other)
     course = Course(
@@ -56,10 +56,18 @@ async def enroll_patient(command: EnrollPatient, unit: UnitOfWork, clock: Clock,
         protocol_id=protocol.protocol_id,
         protocol_code=protocol.code,
         interval_days=protocol.interval_days,
-        session_cap=protocol.session_cap,
+        session_cap=protocol.sessions_planned,
+        session_maximum=protocol.session_maximum,
         screening=command.screening,
         state=CourseState.DRAFT,
         session_count=0,
+        taken_count=0,
+        review_after=protocol.review_after,
+        hold_before=protocol.hold_before,
+        review_base=0,
+        review_told=False,
+        scores=(),
+        hold_reason="",
         next_eligible_date=None,
         enroller=actor,
         reviewer=None,
@@ -78,7 +86,7 @@ async def review_screening(command: ReviewScreening, unit: UnitOfWork, clock: Cl
         NotFoundError: the course is not known.
         StaleEtagError: the course was changed since it was read.
         WrongStateError: the screening was reviewed before.
-        InvalidArgumentError: a relative contraindication is accepted without a reason.
+        InvalidArgumentError: a concern, such as a relative contraindication, is accepted without a reason.
         ScreeningRefusedError: with every blocker, where an acceptance is ruled out.
     """
     course = await unit.courses.lock(command.course_id)
@@ -89,7 +97,7 @@ async def review_screening(command: ReviewScreening, unit: UnitOfWork, clock: Cl
         raise WrongStateError(name, course.state, CourseState.DRAFT)
     if command.decision is Decision.DECLINE:
         declined = course.declined(actor, command.reason)
-        await unit.courses.save_review(declined)
+        await unit.courses.save(declined)
         return declined
     return await _accept(course, command.reason, unit, clock, actor)
 
@@ -97,13 +105,13 @@ async def review_screening(command: ReviewScreening, unit: UnitOfWork, clock: Cl
 async def _accept(course: Course, reason: str, unit: UnitOfWork, clock: Clock, actor: Actor) -> Course:
     patient = await unit.roster.patient(course.patient_id)
     protocol = await unit.protocols.get(course.protocol_id)
-    if blockers := _screening_blockers(course, patient, protocol, _today(patient, clock)):
+    if blockers := _screening_blockers(course, patient, protocol, today_of(patient, clock)):
         raise ScreeningRefusedError(blockers)
-    if course.screening.relative and not reason:
-        listed = ", ".join(course.screening.relative)
+    if (concerns := course.screening.concerns(protocol.substance)) and not reason:
+        listed = ", ".join(concerns)
         raise InvalidArgumentError([FieldViolation("reason", f"write why this is accepted: {listed}")])
     accepted = course.accepted(actor, reason)
-    await unit.courses.save_review(accepted)
+    await unit.courses.save(accepted)
     await unit.events.course_activated(accepted, anniversary(patient.birth_date, ADULT_AGE))
     return accepted
 
@@ -127,5 +135,6 @@ def _check_consent(screening: Screening, protocol: Protocol, today: date) -> Non
         raise InvalidArgumentError([FieldViolation("screening.consent_expire_date", text)])
 
 
-def _today(patient: Patient, clock: Clock) -> date:
+def today_of(patient: Patient, clock: Clock) -> date:
+    """Return the date in the patient's zone."""
     return clock.now().astimezone(ZoneInfo(patient.time_zone)).date()

@@ -7,6 +7,7 @@ from uuid import UUID
 from services.runtime.clock import Clock
 from services.runtime.errors import Blocker
 from services.scheduler.domain.blockers import BlockerCode
+from services.scheduler.domain.course import Course, CourseState
 from services.scheduler.domain.session import Session, SessionState
 from services.scheduler.errors import CheckInRefusedError, DoseRecordedError, NotYetDueError
 from services.scheduler.ports.unit import UnitOfWork
@@ -148,12 +149,14 @@ async def check_in_session(change: SessionChange, unit: UnitOfWork, clock: Clock
         NotFoundError: the session is not known.
         StaleEtagError: it was changed since it was read.
         WrongStateError: it is neither booked nor a no-show.
-        CheckInRefusedError: with every blocker: another date, a review that is due, or too early after a dose.
+        CheckInRefusedError: with every blocker: another date, a course that is not active, a review that this session
+            waits for, or too early after a dose.
     """
     session = await unit.sessions.lock(change.session_id)
     require_state(session, change.etag, _EXPECTED)
     now = clock.now()
-    if blockers := _arrival_blockers(session, now):
+    course = await unit.courses.get(session.course_id)
+    if blockers := _arrival_blockers(session, course, now):
         raise CheckInRefusedError(blockers)
     arrived = session.changed(now, state=SessionState.CHECKED_IN, check_in_time=now)
     if session.state is not SessionState.NO_SHOW:
@@ -174,16 +177,20 @@ async def stand_again(session: Session, unit: UnitOfWork, now: datetime) -> list
     return [Blocker(one.code, session.name, one.description) for one in in_the_way]
 
 
-def _arrival_blockers(session: Session, now: datetime) -> list[Blocker]:
+def _arrival_blockers(session: Session, course: Course, now: datetime) -> list[Blocker]:
     name = f"sessions/{session.session_id}"
     blockers = []
     today = now.astimezone(session.zone).date()
     if today != session.plan.local_date:
         text = f"the session is on {session.plan.local_date}, and it is {today} at the clinic; reschedule it first"
         blockers.append(Blocker("OTHER_DATE", name, text))
-    if session.tentative:
+    if course.state is not CourseState.ACTIVE:
+        text = f"the course is {course.state}; have it resumed first"
+        blockers.append(Blocker(BlockerCode.COURSE_NOT_ACTIVE, name, text))
+    if session.ordinal >= course.hold_from:
         text = (
-            f"it is session {session.ordinal} of its course; a supervisor's review is due after {session.review_after}"
+            f"it is session {session.ordinal} of its course; from session {course.hold_from} on a supervisor's review "
+            f"is needed, which is due after {course.review_point}"
         )
         blockers.append(Blocker(BlockerCode.REVIEW_DUE, name, text))
     if session.too_early:

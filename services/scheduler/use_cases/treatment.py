@@ -1,4 +1,4 @@
-"""What the dose log reports. These are facts: they are recorded in whatever state the session is."""
+"""What the dose log reports. These are facts: they are recorded in whatever state session and course are."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +7,7 @@ from uuid import UUID
 from services.runtime.clock import Clock
 from services.scheduler.domain.session import Session, SessionState
 from services.scheduler.ports.unit import UnitOfWork
+from services.scheduler.use_cases.reviews import tell_if_due
 from services.scheduler.use_cases.sessions import stand_again
 
 _BEFORE_DOSE = frozenset({SessionState.BOOKED, SessionState.CHECKED_IN})
@@ -29,8 +30,9 @@ async def record_dose(dose: DoseGiven, unit: UnitOfWork, clock: Clock) -> None:
         NotFoundError: the session is not known.
     """
     session = await unit.sessions.lock(dose.session_id)
-    course = await unit.courses.get(session.course_id)
-    await unit.sessions.add_dose(dose.administration_id, session, dose.start_time, course.interval_days)
+    # Its own version: the course may have been moved to another since.
+    protocol = await unit.protocols.get(session.protocol_id)
+    await unit.sessions.add_dose(dose.administration_id, session, dose.start_time, protocol.interval_days)
     if session.state in _BEFORE_DOSE:
         await _enter(SessionState.IN_PROGRESS, session, unit, clock)
     elif session.state is SessionState.NO_SHOW:
@@ -51,3 +53,4 @@ async def record_departure(session_id: UUID, unit: UnitOfWork, clock: Clock) -> 
 
 async def _enter(state: SessionState, session: Session, unit: UnitOfWork, clock: Clock) -> None:
     await unit.sessions.save_state(session.changed(clock.now(), state=state))
+    await tell_if_due(await unit.courses.get(session.course_id), unit)

@@ -1,8 +1,9 @@
 """A clinic for integration tests: the dosing log's servicers on a real PostgreSQL, in an organization of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -122,16 +123,16 @@ class Clinic:
         async with self.database.transaction(self.organization_id) as connection:
             await self.handlers[kind](connection, self.organization_id, event)
 
-    async def open(self) -> None:
-        """Install the protocol."""
+    async def open(self, *, version: int = 1, changed: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Install the protocol, with other values for some limits."""
         limits = [
-            Limit(code=code, value=quantity(value, unit), source="test", mark=MARK_PROJECT_DEFAULT)
+            Limit(code=code, value=quantity(changed.get(code, value), unit), source="test", mark=MARK_PROJECT_DEFAULT)
             for code, value, unit in _LIMITS
         ]
         protocol = Protocol(
             name=f"protocols/{self.protocol_id}",
             code="iv_racemic",
-            version=1,
+            version=version,
             title="IV",
             substance=SUBSTANCE_KETAMINE,
             route=ROUTE_INTRAVENOUS,
@@ -142,16 +143,7 @@ class Clinic:
     async def enrol(self, *, birth_year: int = 1980, contraindications: tuple[str, ...] = ()) -> "Patient":
         """Activate a course of a new patient."""
         patient = Patient(self, new_id(), new_id())
-        await self.hear(
-            course_activated=ev.CourseActivated(
-                course=patient.course,
-                patient=patient.name,
-                protocol=f"protocols/{self.protocol_id}",
-                adult_date=date_message(date(birth_year + 18, 1, 1)),
-                consent_expire_date=date_message(date(2026, 12, 31)),
-                contraindications=contraindications,
-            )
-        )
+        await self.hear(course_activated=patient.activated(birth_year=birth_year, contraindications=contraindications))
         return patient
 
     async def receive(self, *, lot_number: str = "A1", milliliters: int = 10, strength: int = 50) -> str:
@@ -199,6 +191,16 @@ class Patient:
         self.name = f"patients/{patient_id}"
         self.course = f"courses/{course_id}"
         self._ordinal = 0
+
+    def activated(self, *, birth_year: int = 1980, contraindications: tuple[str, ...] = ()) -> ev.CourseActivated:
+        return ev.CourseActivated(
+            course=self.course,
+            patient=self.name,
+            protocol=f"protocols/{self.clinic.protocol_id}",
+            adult_date=date_message(date(birth_year + 18, 1, 1)),
+            consent_expire_date=date_message(date(2026, 12, 31)),
+            contraindications=contraindications,
+        )
 
     async def book(self, *, ordinal: int | None = None) -> "Visit":
         """Book a session for now."""

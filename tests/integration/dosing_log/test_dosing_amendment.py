@@ -4,9 +4,12 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 
 from kat.dosing_log.v1 import dosing_log_pb2 as pb
 from kat.dosing_log.v1 import records_pb2 as rec
+from kat.events.v1.events_pb2 import AssessmentRecorded, Event
+from services.dosing_log.storage.tables import RUNTIME
 from services.runtime.errors import AbortedError, DomainError, FailedPreconditionError, PermissionDeniedError
 from services.runtime.fields import timestamp
 from tests.integration.dosing_log.clinic import TREATMENT, quantity
@@ -101,6 +104,32 @@ async def test_a_dose_that_began_at_another_time_is_announced_anew(clinic):
     corrected.start_time.seconds -= 60
     await amend(clinic, clinic.nurse, given, administration=corrected)
     assert (await events_of(clinic))[-2:] == ["dose_record_amended", "dose_administered"]
+
+
+async def test_a_score_is_told_with_every_version_and_without_its_items(clinic):
+    visit = await (await clinic.enrol()).book()
+    taken = await visit.assess(rec.Assessment.INSTRUMENT_PHQ_9, [2] * 9)
+    assessment = rec.Assessment(instrument=rec.Assessment.INSTRUMENT_PHQ_9, items=[2] * 8 + [1])
+    await amend(clinic, clinic.nurse, taken, assessment=assessment)
+    outbox = RUNTIME.outbox
+    async with clinic.database.transaction(clinic.organization_id) as connection:
+        rows = await connection.execute(select(outbox.c.event).order_by(outbox.c.aggregate_version))
+        events = [Event.FromString(row.event) for row in rows]
+    first, amended, second = events
+    assert amended.HasField("dose_record_amended")
+    told = AssessmentRecorded(
+        session=visit.name,
+        patient=visit.patient.name,
+        course=visit.patient.course,
+        assessment=taken.name,
+        version=1,
+        instrument="PHQ_9",
+        total=18,
+        observe_time=taken.event_time,
+    )
+    assert first.assessment_recorded == told
+    told.version, told.total = 2, 17
+    assert second.assessment_recorded == told
 
 
 async def test_a_dose_from_another_lot_puts_the_drug_back(clinic):

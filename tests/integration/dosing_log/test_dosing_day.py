@@ -52,7 +52,13 @@ async def test_a_session_from_order_to_departure(clinic):
     await clinic.call(clinic.physician, clinic.doses.ApproveDischarge, approval)
     departure = await visit.depart()
     assert not departure.deviation
-    assert await events_of(clinic) == ["dose_authorized", "dose_administered", "patient_discharged"]
+    assert await events_of(clinic) == [
+        "assessment_recorded",
+        "dose_authorized",
+        "dose_administered",
+        "assessment_recorded",
+        "patient_discharged",
+    ]
 
 
 async def test_the_ledger_opens_every_event_of_the_day(clinic):

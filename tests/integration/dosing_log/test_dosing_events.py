@@ -3,10 +3,13 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from kat.common.v1.protocol_pb2 import Protocol
 from kat.events.v1 import events_pb2 as ev
 from services.dosing_log.storage.tables import RUNTIME
 from services.runtime.auth import calling_as
+from services.runtime.errors import FailedPreconditionError
 from services.runtime.events.inbox import EventSink
 from services.runtime.fields import timestamp
 from services.runtime.identifiers import new_id
@@ -65,6 +68,37 @@ async def test_a_moved_session_is_known_by_its_newest_revision(clinic):
         session_id = visit.snapshot().session.removeprefix("sessions/")
         known = await clinic.units.on(connection, clinic.organization_id).projection.session(session_id)
     assert known.cancelled
+
+
+async def test_a_session_that_follows_another_version_of_its_protocol_is_judged_by_that(clinic):
+    lot = await clinic.receive()
+    visit = await (await clinic.enrol()).book()
+    order = await visit.prepare()
+    before = clinic.protocol_id
+    clinic.protocol_id = new_id()
+    await clinic.open(version=2, changed={"dose.absolute_cap": "30"})
+    moved = visit.snapshot()
+    assert moved.protocol != f"protocols/{before}"
+    await clinic.hear(session_protocol_changed=ev.SessionProtocolChanged(session=moved))
+    with pytest.raises(FailedPreconditionError) as refused:
+        await visit.authorize(order, lot)
+    found = {blocker.code: blocker.description for blocker in refused.value.blockers}
+    assert "H1" in found, found
+
+
+async def test_a_course_that_was_moved_needs_an_order_for_the_version_that_it_is_on(clinic):
+    lot = await clinic.receive()
+    patient = await clinic.enrol()
+    visit = await patient.book()
+    order = await visit.prepare()
+    clinic.protocol_id = new_id()
+    await clinic.open(version=2)
+    await clinic.hear(session_protocol_changed=ev.SessionProtocolChanged(session=visit.snapshot()))
+    await clinic.hear(course_activated=patient.activated())
+    with pytest.raises(FailedPreconditionError) as refused:
+        await visit.authorize(order, lot)
+    assert [blocker.code for blocker in refused.value.blockers] == ["H4"]
+    assert (await visit.authorize(await visit.order(), lot)).authorization.dose.value == "35"
 
 
 async def test_a_malformed_event_is_rejected(clinic):

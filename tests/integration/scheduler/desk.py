@@ -14,7 +14,7 @@ from kat.common.v1.common_pb2 import Identifier
 from kat.events.v1 import events_pb2
 from kat.scheduler.v1 import course_pb2, roster_pb2, session_pb2
 from services.runtime.auth import calling_as
-from services.runtime.clock import Clock
+from services.runtime.clock import Clock, SystemClock
 from services.runtime.database import Database
 from services.runtime.events.inbox import EventSink
 from services.runtime.events.outbox import Outbox
@@ -54,10 +54,11 @@ class Desk:
         def unit(connection, organization_id) -> PostgresUnit:
             return PostgresUnit(connection, organization_id, OutboxEvents(outbox, connection, organization_id))
 
+        self.unit = unit
         calls = Calls(database, Writer(database, RUNTIME_TABLES), unit)
         self.roster = RosterServicer(calls, clock)
         self.protocols = ProtocolServicer(calls, clock, default_protocols())
-        self.courses = CourseServicer(calls, clock)
+        self.courses = CourseServicer(calls, clock, SystemClock())
         self.sessions = SessionServicer(calls, clock, SchedulingPolicy())
         self.waitlist = WaitlistServicer(calls, clock)
         self.upkeep = Upkeep(database, unit, clock, SchedulingPolicy())

@@ -89,7 +89,7 @@ async def test_the_cap_holds_for_many_at_once(desk) -> None:
     course, room = await desk.active_course(course_room.patients[0].name), course_room.rooms[0].name
     results = await outcomes(*(desk.book(course, room, TUESDAY + timedelta(weeks=week)) for week in range(20)))
     refused = refusals(results)
-    assert len(refused) == 8
+    assert len(refused) == 14
     assert {blocker.code for error in refused for blocker in error.blockers} == {"COURSE_CAP"}
 
 

@@ -50,7 +50,9 @@ async def test_a_protocol_never_changes(desk, patient) -> None:
 
 async def test_an_accepted_screening_activates_the_course(desk, patient) -> None:
     draft = await desk.enroll(patient)
-    assert (draft.state, draft.session_cap, draft.session_count) == (State.STATE_DRAFT, 12, 0)
+    assert (draft.state, draft.session_count) == (State.STATE_DRAFT, 0)
+    assert (draft.session_cap, draft.session_maximum) == (6, 12)
+    assert (draft.review.review_due, draft.review.sessions_until_review) == (False, 3)
     assert draft.enroller.subject == desk.caller.actor.subject
     active = await desk.review(draft)
     assert active.state == State.STATE_ACTIVE

@@ -92,8 +92,7 @@ async def test_cadence(forger) -> None:
 
 
 async def test_no_protocol_and_no_session_has_a_shorter_interval(forger) -> None:
-    foreign_key = await refused(forger.forge(WEEK, place=2, interval_days=6))
-    assert foreign_key == "session_organization_id_course_id_patient_id_protocol_id_i_fkey"
+    assert await refused(forger.forge(WEEK, place=2, interval_days=6)) == "session_of_protocol"
     shorter = """
         insert into protocol select organization_id, :id, code, 99, title, substance, route, limits, no_show_counts,
             6, session_cap, create_time from protocol where code = 'iv_racemic'
@@ -229,10 +228,9 @@ async def test_supervised_from_arrival_to_discharge(forger) -> None:
 
 
 async def test_course_cap(forger) -> None:
-    assert await refused(forger.forge(WEEK, place=13)) == "session_course_cap"
+    assert await refused(forger.forge(WEEK, place=7)) == "session_course_cap"
     assert await refused(forger.forge(WEEK, place=1)) == "session_place"
-    raised = await refused(forger.forge(WEEK, place=13, session_cap=20))
-    assert raised == "session_organization_id_course_id_patient_id_protocol_id_i_fkey"
+    assert await refused(forger.forge(WEEK, place=7, session_cap=20)) == "session_of_course"
 
 
 async def test_a_patient_is_in_one_session_at_a_time(forger) -> None:

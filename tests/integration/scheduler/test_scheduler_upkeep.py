@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from kat.scheduler.v1 import session_pb2
+from services.scheduler.jobs import _Failures
 from tests.integration.scheduler.desk import Desk
 
 pytestmark = pytest.mark.external_postgres
@@ -29,10 +30,10 @@ async def test_holds_that_lapsed_are_let_go_once(desk) -> None:
     courses, rooms = await several(desk)
     held = [await desk.hold(course, room, TUESDAY) for course, room in zip(courses, rooms, strict=True)]
     desk.clock.advance(minutes=9, seconds=59)
-    await desk.upkeep.expire_holds()
+    await desk.upkeep.do_due()
     assert {(await desk.session(one.name)).state for one in held} == {State.STATE_HELD}
     desk.clock.advance(seconds=1)
-    await asyncio.gather(*(replica.upkeep.expire_holds() for replica in replicas(desk)))
+    await asyncio.gather(*(replica.upkeep.do_due() for replica in replicas(desk)))
     ended = [await desk.session(one.name) for one in held]
     assert {(one.state, one.cancel_reason, one.etag) for one in ended} == {
         (State.STATE_CANCELLED, "hold expired", "v2")
@@ -46,7 +47,7 @@ async def test_a_hold_is_booked_or_lapses_never_both(desk) -> None:
     desk.clock.advance(minutes=10)
     answers = await asyncio.gather(
         *(desk.book_held(one) for one in held),
-        *(replica.upkeep.expire_holds() for replica in replicas(desk)),
+        *(replica.upkeep.do_due() for replica in replicas(desk)),
         return_exceptions=True,
     )
     assert all(isinstance(answer, Exception) for answer in answers[: len(held)])
@@ -58,10 +59,10 @@ async def test_who_did_not_come_until_the_grace_period_was_over_is_a_no_show_onc
     sessions = [await desk.book(course, room, TUESDAY) for course, room in zip(courses, rooms, strict=True)]
     desk.clock.set(NINE + timedelta(minutes=59))
     come = await desk.check_in(sessions[0])
-    await desk.upkeep.mark_no_shows()
+    await desk.upkeep.do_due()
     assert {(await desk.session(one.name)).state for one in sessions[1:]} == {State.STATE_BOOKED}
     desk.clock.set(NINE + timedelta(minutes=60))
-    await asyncio.gather(*(replica.upkeep.mark_no_shows() for replica in replicas(desk)))
+    await asyncio.gather(*(replica.upkeep.do_due() for replica in replicas(desk)))
     assert {(await desk.session(one.name)).state for one in sessions[1:]} == {State.STATE_NO_SHOW}
     assert await desk.session(come.name) == come
     told = [event.aggregate for event in await desk.sent() if event.WhichOneof("payload") == "session_no_show"]
@@ -73,8 +74,7 @@ async def test_after_an_outage_of_days_everything_that_fell_due_is_done(desk) ->
     session = await desk.book(courses[0], rooms[0], TUESDAY)
     held = await desk.hold(courses[1], rooms[1], TUESDAY)
     desk.clock.advance(days=9)
-    await desk.upkeep.mark_no_shows()
-    await desk.upkeep.expire_holds()
+    await desk.upkeep.do_due()
     states = [(await desk.session(one.name)).state for one in (session, held)]
     assert states == [State.STATE_NO_SHOW, State.STATE_CANCELLED]
 
@@ -84,7 +84,7 @@ async def test_a_dose_of_one_taken_for_a_no_show_counts_and_the_session_goes_on(
     courses, rooms = await several(desk, 1)
     session = await desk.book(courses[0], rooms[0], TUESDAY)
     desk.clock.set(NINE + timedelta(minutes=60))
-    await desk.upkeep.mark_no_shows()
+    await desk.upkeep.do_due()
     await desk.give_dose(session, NINE + timedelta(minutes=31))
     assert (await desk.session(session.name)).state == State.STATE_IN_PROGRESS
     await desk.discharge(session)
@@ -97,7 +97,7 @@ async def test_a_dose_counts_even_where_the_no_show_s_place_was_given_away(desk)
     room = opened.rooms[0].name
     session = await desk.book(mine, room, TUESDAY)
     desk.clock.set(NINE + timedelta(minutes=60))
-    await desk.upkeep.mark_no_shows()
+    await desk.upkeep.do_due()
     await desk.book(other, room, TUESDAY, "10:45")
     await desk.give_dose(session, NINE + timedelta(minutes=31))
     assert (await desk.session(session.name)).state == State.STATE_NO_SHOW
@@ -115,7 +115,10 @@ async def test_one_bad_row_does_not_stop_the_others(desk) -> None:
             raise ZeroDivisionError
         done.append(name)
 
-    due = [(desk.organization_id, UUID(one.name.partition("/")[2])) for one in sessions]
-    with pytest.raises(ZeroDivisionError):
-        await desk.upkeep._each(due, work)
+    failures = _Failures()
+    await desk.upkeep._each(
+        desk.organization_id, [UUID(one.name.partition("/")[2]) for one in sessions], work, failures
+    )
     assert done == [one.name for one in sessions[1:]]
+    with pytest.raises(ZeroDivisionError):
+        failures.check()

@@ -54,9 +54,7 @@ class Queue:
 
     async def upkeep(self) -> None:
         """What the ticker does, once."""
-        await self.desk.upkeep.expire_holds()
-        await self.desk.upkeep.settle_offers()
-        await self.desk.upkeep.offer_vacancies()
+        await self.desk.upkeep.do_due()
 
 
 @pytest.fixture
@@ -219,7 +217,7 @@ async def test_three_replicas_and_an_outage_make_one_offer_each(queue, desk) -> 
         await desk.cancel(session)
     replicas = [Desk(desk.database, desk.clock, desk.organization_id).upkeep for _ in range(3)]
     for _ in range(3):
-        await asyncio.gather(*(replica.offer_vacancies() for replica in replicas))
+        await asyncio.gather(*(replica.do_due() for replica in replicas))
     await desk.upkeep.sweep_waitlist()
     offers = [await queue.get(entry) for entry in entries]
     assert len({offer.offered_session for offer in offers}) == 3

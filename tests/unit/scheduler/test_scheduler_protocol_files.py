@@ -34,18 +34,74 @@ def test_four_protocols_are_shipped_with_every_limit_of_their_route() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "cap", "review_after", "chair_minutes"),
+    ("code", "sessions", "review", "chair_minutes"),
     [
-        ("iv_racemic", 12, 3, 150),
-        ("im_racemic", 12, 3, 150),
-        ("sl_lozenge", 12, 3, 180),
-        ("spravato_maintenance", 26, 4, 150),
+        ("iv_racemic", (6, 12), (3, 5), 150),
+        ("im_racemic", (6, 12), (3, 5), 150),
+        ("sl_lozenge", (6, 12), (3, 5), 180),
+        ("spravato_maintenance", (26, 26), (4, 5), 150),
     ],
 )
-def test_the_reference_table_is_what_is_shipped(code, cap, review_after, chair_minutes) -> None:
+def test_the_reference_table_is_what_is_shipped(code, sessions, review, chair_minutes) -> None:
     (protocol,) = (one for one in default_protocols() if one.code == code)
-    assert (protocol.session_cap, protocol.review_after) == (cap, review_after)
+    assert (protocol.sessions_planned, protocol.session_maximum) == sessions
+    assert (protocol.review_after, protocol.hold_before) == review
     assert (protocol.phases.preparation + protocol.phases.observation).seconds == chair_minutes * 60
+
+
+# Table (a) of the clinical reference: value and mark, by route. V verified, D project default, U unverified.
+REFERENCE = {
+    "dose.starting": ("0.5 mg/kg V", "0.5 mg/kg D", "100 mg V", "56 mg V"),
+    "dose.standard_max": ("0.75 mg/kg V", "1 mg/kg D", "300 mg V", "84 mg V"),
+    "dose.hard_max": ("1 mg/kg V", "1.5 mg/kg D", "450 mg V", "84 mg V"),
+    "dose.absolute_cap": ("100 mg D", "150 mg D", "450 mg D", "84 mg D"),
+    "dose.max_step": ("0.25 mg/kg D", "0.25 mg/kg D", "100 mg D", "28 mg V"),
+    "dose.multiple_of": ("", "", "50 mg V", "28 mg V"),
+    "dose.tolerance.soft": ("5 % D",) * 4,
+    "dose.tolerance.hard": ("10 % D",) * 4,
+    "infusion.duration.soft_min": ("40 min V", "", "", ""),
+    "infusion.duration.hard_min": ("20 min D", "", "", ""),
+    "interval.minimum": ("7 d D", "7 d D", "7 d D", "7 d V"),
+    "course.sessions.planned": (*("6 {session} V",) * 3, "26 {session} D"),
+    "course.sessions.maximum": (*("12 {session} V",) * 3, "26 {session} D"),
+    "course.review_after": (*("3 {session} V",) * 3, "4 {session} V"),
+    "course.hold_before": ("5 {session} D",) * 4,
+    "age.minimum": ("18 a D",) * 4,
+    "consent.validity": ("180 d D",) * 4,
+    "weight.validity": ("30 d D",) * 4,
+    "assessment.phq9.validity": ("7 d D",) * 4,
+    "bp.systolic.soft_max": ("140 mm[Hg] V",) * 4,
+    "bp.systolic.soft_max_over_65": ("150 mm[Hg] V",) * 4,
+    "bp.diastolic.soft_max": ("90 mm[Hg] V",) * 4,
+    "bp.systolic.hard_max": ("180 mm[Hg] D",) * 4,
+    "bp.diastolic.hard_max": ("110 mm[Hg] D",) * 4,
+    "heart_rate.soft_min": ("50 /min D",) * 4,
+    "heart_rate.soft_max": ("110 /min D",) * 4,
+    "heart_rate.hard_max": ("150 /min V",) * 4,
+    "respiratory_rate.hard_min": ("10 /min V",) * 4,
+    "respiratory_rate.hard_max": ("30 /min V",) * 4,
+    "spo2.soft_min": ("95 % D",) * 4,
+    "spo2.hard_min": ("92 % V",) * 4,
+    "vitals.during.every": ("10 min V", "15 min D", "15 min D", "40 min V"),
+    "vitals.after.every": ("15 min V", "15 min D", "30 min D", "40 min D"),
+    "observation.minimum": (*("120 min D",) * 3, "120 min V"),
+    "discharge.systolic_max": ("160 mm[Hg] D",) * 4,
+    "discharge.score_min": ("9 {score} V",) * 4,
+    "discharge.spo2_min": ("92 % V",) * 4,
+    "fasting.food": ("6 h U", "6 h U", "2 h D", "2 h V"),
+    "fasting.fluid": ("2 h U", "2 h U", "30 min D", "30 min V"),
+}
+MARKS = {Mark.VERIFIED: "V", Mark.UNVERIFIED: "U", Mark.PROJECT_DEFAULT: "D", Mark.SECONDARY: "S"}
+
+
+@pytest.mark.parametrize("code", REFERENCE)
+def test_every_limit_and_mark_is_that_of_the_reference_table(code) -> None:
+    protocols = {protocol.code: protocol for protocol in default_protocols()}
+    shipped = []
+    for route in ("iv_racemic", "im_racemic", "sl_lozenge", "spravato_maintenance"):
+        found = [limit for limit in protocols[route].limits if limit.code == code]
+        shipped.append("".join(f"{limit.value} {limit.unit} {MARKS[limit.mark]}" for limit in found))
+    assert tuple(shipped) == REFERENCE[code]
 
 
 def test_limits_of_other_routes_do_not_apply() -> None:
@@ -75,7 +131,13 @@ def test_every_fault_of_a_file_is_named() -> None:
     [
         ("interval.minimum", "6", "at least 7 days"),
         ("phase.observation", "90", "at least observation.minimum"),
-        ("course.sessions.maximum", "5", "at most course.sessions.maximum"),
+        ("course.sessions.maximum", "5", "course.sessions.planned: over course.sessions.maximum; write at most 5"),
+        ("course.hold_before", "3", "over course.review_after"),
+        ("course.review_after", "0", "from 1 to 100"),
+        ("course.sessions.maximum", "101", "from 1 to 100"),
+        ("age.minimum", "17", "from 18 to 120"),
+        ("interval.minimum", "367", "from 0 to 366"),
+        ("phase.turnover", "1300", "within a day"),
         ("dose.starting", "0.8", "over dose.standard_max"),
         ("dose.hard_max", "0.5", "over dose.hard_max"),
         ("phase.turnover", "-1", "negative"),

@@ -29,7 +29,7 @@ from kat.common.v1 import common_pb2 as kat_dot_common_dot_v1_dot_common__pb2
 from kat.common.v1 import protocol_pb2 as kat_dot_common_dot_v1_dot_protocol__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1akat/events/v1/events.proto\x12\rkat.events.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1akat/common/v1/common.proto\x1a\x1ckat/common/v1/protocol.proto\"J\n\x0e\x44\x65liverRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.kat.events.v1.Event\";\n\x0f\x44\x65liverResponse\x12(\n\x08outcomes\x18\x01 \x03(\x0b\x32\x16.kat.events.v1.Outcome\"\xaf\x02\n\x07Outcome\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12/\n\x07verdict\x18\x02 \x01(\x0e\x32\x1e.kat.events.v1.Outcome.Verdict\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10\x65xpected_version\x18\x04 \x01(\x03\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\x86\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICT_APPLIED\x10\x01\x12\x15\n\x11VERDICT_DUPLICATE\x10\x02\x12\x11\n\rVERDICT_RETRY\x10\x03\x12\x0f\n\x0bVERDICT_GAP\x10\x04\x12\x12\n\x0eVERDICT_REJECT\x10\x05\"\xd4\n\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x14\n\x0corganization\x18\x02 \x01(\t\x12\x11\n\taggregate\x18\x03 \x01(\t\x12\x19\n\x11\x61ggregate_version\x18\x04 \x01(\x03\x12\x10\n\x08producer\x18\x05 \x01(\t\x12.\n\noccur_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\x12protocol_installed\x18\n \x01(\x0b\x32 .kat.events.v1.ProtocolInstalledH\x00\x12:\n\x10\x63ourse_activated\x18\x0b \x01(\x0b\x32\x1e.kat.events.v1.CourseActivatedH\x00\x12;\n\x11\x63ourse_review_due\x18\x0c \x01(\x0b\x32\x1e.kat.events.v1.CourseReviewDueH\x00\x12:\n\x10\x63ourse_completed\x18\r \x01(\x0b\x32\x1e.kat.events.v1.CourseCompletedH\x00\x12\x36\n\x0esession_booked\x18\x14 \x01(\x0b\x32\x1c.kat.events.v1.SessionBookedH\x00\x12@\n\x13session_rescheduled\x18\x15 \x01(\x0b\x32!.kat.events.v1.SessionRescheduledH\x00\x12<\n\x11session_cancelled\x18\x16 \x01(\x0b\x32\x1f.kat.events.v1.SessionCancelledH\x00\x12<\n\x11session_confirmed\x18\x17 \x01(\x0b\x32\x1f.kat.events.v1.SessionConfirmedH\x00\x12=\n\x12session_checked_in\x18\x18 \x01(\x0b\x32\x1f.kat.events.v1.SessionCheckedInH\x00\x12\x37\n\x0fsession_no_show\x18\x19 \x01(\x0b\x32\x1c.kat.events.v1.SessionNoShowH\x00\x12:\n\x10session_extended\x18\x1a \x01(\x0b\x32\x1e.kat.events.v1.SessionExtendedH\x00\x12O\n\x1bsession_supervision_changed\x18\x1b \x01(\x0b\x32(.kat.events.v1.SessionSupervisionChangedH\x00\x12:\n\x10waitlist_offered\x18\x1c \x01(\x0b\x32\x1e.kat.events.v1.WaitlistOfferedH\x00\x12\x41\n\x14waitlist_offer_ended\x18\x1d \x01(\x0b\x32!.kat.events.v1.WaitlistOfferEndedH\x00\x12\x38\n\x0f\x64ose_authorized\x18\x1e \x01(\x0b\x32\x1d.kat.events.v1.DoseAuthorizedH\x00\x12<\n\x11\x64ose_administered\x18\x1f \x01(\x0b\x32\x1f.kat.events.v1.DoseAdministeredH\x00\x12?\n\x13\x64ose_record_amended\x18  \x01(\x0b\x32 .kat.events.v1.DoseRecordAmendedH\x00\x12>\n\x12patient_discharged\x18! \x01(\x0b\x32 .kat.events.v1.PatientDischargedH\x00\x12@\n\x13\x61ssessment_recorded\x18\" \x01(\x0b\x32!.kat.events.v1.AssessmentRecordedH\x00\x42\t\n\x07payload\">\n\x11ProtocolInstalled\x12)\n\x08protocol\x18\x01 \x01(\x0b\x32\x17.kat.common.v1.Protocol\"\xb6\x01\n\x0f\x43ourseActivated\x12\x0e\n\x06\x63ourse\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x10\n\x08protocol\x18\x03 \x01(\t\x12%\n\nadult_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12.\n\x13\x63onsent_expire_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x19\n\x11\x63ontraindications\x18\x06 \x03(\t\"Y\n\x0f\x43ourseReviewDue\x12\x0e\n\x06\x63ourse\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x0e\n\x06\x63linic\x18\x03 \x01(\t\x12\x15\n\rsession_count\x18\x04 \x01(\x05\"I\n\x0f\x43ourseCompleted\x12\x0e\n\x06\x63ourse\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x15\n\rsession_count\x18\x03 \x01(\x05\"\xf8\x01\n\x0fSessionSnapshot\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x0e\n\x06\x63ourse\x18\x03 \x01(\t\x12\x10\n\x08protocol\x18\x04 \x01(\t\x12\x0e\n\x06\x63linic\x18\x05 \x01(\t\x12\x0c\n\x04room\x18\x06 \x01(\t\x12\x10\n\x08revision\x18\x07 \x01(\x05\x12.\n\x08interval\x18\x08 \x01(\x0b\x32\x1c.kat.common.v1.LocalInterval\x12\x13\n\x0bsupervisors\x18\t \x03(\t\x12\x1b\n\x13supervisor_subjects\x18\n \x03(\t\x12\x0f\n\x07ordinal\x18\x0b \x01(\x05\"@\n\rSessionBooked\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"~\n\x12SessionRescheduled\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\x12\x37\n\x11previous_interval\x18\x02 \x01(\x0b\x32\x1c.kat.common.v1.LocalInterval\"C\n\x10SessionCancelled\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"C\n\x10SessionConfirmed\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"v\n\x10SessionCheckedIn\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\x12\x31\n\rcheck_in_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\rSessionNoShow\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"B\n\x0fSessionExtended\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"L\n\x19SessionSupervisionChanged\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"\x8b\x01\n\x0fWaitlistOffered\x12\x16\n\x0ewaitlist_entry\x18\x01 \x01(\t\x12/\n\x07session\x18\x02 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x12WaitlistOfferEnded\x12\x16\n\x0ewaitlist_entry\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\x0f\n\x07patient\x18\x03 \x01(\t\"8\n\x0e\x44oseAuthorized\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x15\n\rauthorization\x18\x02 \x01(\t\"\x9f\x01\n\x10\x44oseAdministered\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x0e\n\x06\x63ourse\x18\x03 \x01(\t\x12\x16\n\x0e\x61\x64ministration\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x06 \x01(\t\"E\n\x11\x44oseRecordAmended\x12\x0e\n\x06record\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0f\n\x07session\x18\x03 \x01(\t\"\xa4\x01\n\x11PatientDischarged\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x32\n\x0e\x64\x65parture_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61gainst_advice\x18\x04 \x01(\x08\x12\x11\n\ttime_zone\x18\x05 \x01(\t\x12\x0e\n\x06\x63linic\x18\x06 \x01(\t\"\xc0\x01\n\x12\x41ssessmentRecorded\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x0e\n\x06\x63ourse\x18\x03 \x01(\t\x12\x12\n\nassessment\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x05\x12\x12\n\ninstrument\x18\x06 \x01(\t\x12\r\n\x05total\x18\x07 \x01(\x05\x12\x30\n\x0cobserve_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2^\n\tEventSink\x12Q\n\x07\x44\x65liver\x12\x1d.kat.events.v1.DeliverRequest\x1a\x1e.kat.events.v1.DeliverResponse\"\x07\xaa\xd4\x18\x03\n\x01\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1akat/events/v1/events.proto\x12\rkat.events.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1akat/common/v1/common.proto\x1a\x1ckat/common/v1/protocol.proto\"J\n\x0e\x44\x65liverRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.kat.events.v1.Event\";\n\x0f\x44\x65liverResponse\x12(\n\x08outcomes\x18\x01 \x03(\x0b\x32\x16.kat.events.v1.Outcome\"\xaf\x02\n\x07Outcome\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12/\n\x07verdict\x18\x02 \x01(\x0e\x32\x1e.kat.events.v1.Outcome.Verdict\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10\x65xpected_version\x18\x04 \x01(\x03\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\x86\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICT_APPLIED\x10\x01\x12\x15\n\x11VERDICT_DUPLICATE\x10\x02\x12\x11\n\rVERDICT_RETRY\x10\x03\x12\x0f\n\x0bVERDICT_GAP\x10\x04\x12\x12\n\x0eVERDICT_REJECT\x10\x05\"\x9f\x0b\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x14\n\x0corganization\x18\x02 \x01(\t\x12\x11\n\taggregate\x18\x03 \x01(\t\x12\x19\n\x11\x61ggregate_version\x18\x04 \x01(\x03\x12\x10\n\x08producer\x18\x05 \x01(\t\x12.\n\noccur_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\x12protocol_installed\x18\n \x01(\x0b\x32 .kat.events.v1.ProtocolInstalledH\x00\x12:\n\x10\x63ourse_activated\x18\x0b \x01(\x0b\x32\x1e.kat.events.v1.CourseActivatedH\x00\x12;\n\x11\x63ourse_review_due\x18\x0c \x01(\x0b\x32\x1e.kat.events.v1.CourseReviewDueH\x00\x12:\n\x10\x63ourse_completed\x18\r \x01(\x0b\x32\x1e.kat.events.v1.CourseCompletedH\x00\x12\x36\n\x0esession_booked\x18\x14 \x01(\x0b\x32\x1c.kat.events.v1.SessionBookedH\x00\x12@\n\x13session_rescheduled\x18\x15 \x01(\x0b\x32!.kat.events.v1.SessionRescheduledH\x00\x12<\n\x11session_cancelled\x18\x16 \x01(\x0b\x32\x1f.kat.events.v1.SessionCancelledH\x00\x12<\n\x11session_confirmed\x18\x17 \x01(\x0b\x32\x1f.kat.events.v1.SessionConfirmedH\x00\x12=\n\x12session_checked_in\x18\x18 \x01(\x0b\x32\x1f.kat.events.v1.SessionCheckedInH\x00\x12\x37\n\x0fsession_no_show\x18\x19 \x01(\x0b\x32\x1c.kat.events.v1.SessionNoShowH\x00\x12:\n\x10session_extended\x18\x1a \x01(\x0b\x32\x1e.kat.events.v1.SessionExtendedH\x00\x12O\n\x1bsession_supervision_changed\x18\x1b \x01(\x0b\x32(.kat.events.v1.SessionSupervisionChangedH\x00\x12:\n\x10waitlist_offered\x18\x1c \x01(\x0b\x32\x1e.kat.events.v1.WaitlistOfferedH\x00\x12\x41\n\x14waitlist_offer_ended\x18\x1d \x01(\x0b\x32!.kat.events.v1.WaitlistOfferEndedH\x00\x12\x38\n\x0f\x64ose_authorized\x18\x1e \x01(\x0b\x32\x1d.kat.events.v1.DoseAuthorizedH\x00\x12<\n\x11\x64ose_administered\x18\x1f \x01(\x0b\x32\x1f.kat.events.v1.DoseAdministeredH\x00\x12?\n\x13\x64ose_record_amended\x18  \x01(\x0b\x32 .kat.events.v1.DoseRecordAmendedH\x00\x12>\n\x12patient_discharged\x18! \x01(\x0b\x32 .kat.events.v1.PatientDischargedH\x00\x12@\n\x13\x61ssessment_recorded\x18\" \x01(\x0b\x32!.kat.events.v1.AssessmentRecordedH\x00\x12I\n\x18session_protocol_changed\x18# \x01(\x0b\x32%.kat.events.v1.SessionProtocolChangedH\x00\x42\t\n\x07payload\">\n\x11ProtocolInstalled\x12)\n\x08protocol\x18\x01 \x01(\x0b\x32\x17.kat.common.v1.Protocol\"\xb6\x01\n\x0f\x43ourseActivated\x12\x0e\n\x06\x63ourse\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x10\n\x08protocol\x18\x03 \x01(\t\x12%\n\nadult_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12.\n\x13\x63onsent_expire_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x19\n\x11\x63ontraindications\x18\x06 \x03(\t\"Y\n\x0f\x43ourseReviewDue\x12\x0e\n\x06\x63ourse\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x0e\n\x06\x63linic\x18\x03 \x01(\t\x12\x15\n\rsession_count\x18\x04 \x01(\x05\"I\n\x0f\x43ourseCompleted\x12\x0e\n\x06\x63ourse\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x15\n\rsession_count\x18\x03 \x01(\x05\"\xf8\x01\n\x0fSessionSnapshot\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x0e\n\x06\x63ourse\x18\x03 \x01(\t\x12\x10\n\x08protocol\x18\x04 \x01(\t\x12\x0e\n\x06\x63linic\x18\x05 \x01(\t\x12\x0c\n\x04room\x18\x06 \x01(\t\x12\x10\n\x08revision\x18\x07 \x01(\x05\x12.\n\x08interval\x18\x08 \x01(\x0b\x32\x1c.kat.common.v1.LocalInterval\x12\x13\n\x0bsupervisors\x18\t \x03(\t\x12\x1b\n\x13supervisor_subjects\x18\n \x03(\t\x12\x0f\n\x07ordinal\x18\x0b \x01(\x05\"@\n\rSessionBooked\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"~\n\x12SessionRescheduled\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\x12\x37\n\x11previous_interval\x18\x02 \x01(\x0b\x32\x1c.kat.common.v1.LocalInterval\"C\n\x10SessionCancelled\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"C\n\x10SessionConfirmed\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"v\n\x10SessionCheckedIn\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\x12\x31\n\rcheck_in_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\rSessionNoShow\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"B\n\x0fSessionExtended\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"L\n\x19SessionSupervisionChanged\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"I\n\x16SessionProtocolChanged\x12/\n\x07session\x18\x01 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\"\x8b\x01\n\x0fWaitlistOffered\x12\x16\n\x0ewaitlist_entry\x18\x01 \x01(\t\x12/\n\x07session\x18\x02 \x01(\x0b\x32\x1e.kat.events.v1.SessionSnapshot\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x12WaitlistOfferEnded\x12\x16\n\x0ewaitlist_entry\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\x0f\n\x07patient\x18\x03 \x01(\t\"8\n\x0e\x44oseAuthorized\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x15\n\rauthorization\x18\x02 \x01(\t\"\x9f\x01\n\x10\x44oseAdministered\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x0e\n\x06\x63ourse\x18\x03 \x01(\t\x12\x16\n\x0e\x61\x64ministration\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x06 \x01(\t\"E\n\x11\x44oseRecordAmended\x12\x0e\n\x06record\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0f\n\x07session\x18\x03 \x01(\t\"\xa4\x01\n\x11PatientDischarged\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x32\n\x0e\x64\x65parture_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61gainst_advice\x18\x04 \x01(\x08\x12\x11\n\ttime_zone\x18\x05 \x01(\t\x12\x0e\n\x06\x63linic\x18\x06 \x01(\t\"\xc0\x01\n\x12\x41ssessmentRecorded\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0f\n\x07patient\x18\x02 \x01(\t\x12\x0e\n\x06\x63ourse\x18\x03 \x01(\t\x12\x12\n\nassessment\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x05\x12\x12\n\ninstrument\x18\x06 \x01(\t\x12\r\n\x05total\x18\x07 \x01(\x05\x12\x30\n\x0cobserve_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2^\n\tEventSink\x12Q\n\x07\x44\x65liver\x12\x1d.kat.events.v1.DeliverRequest\x1a\x1e.kat.events.v1.DeliverResponse\"\x07\xaa\xd4\x18\x03\n\x01\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,47 +47,49 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OUTCOME_VERDICT']._serialized_start=499
   _globals['_OUTCOME_VERDICT']._serialized_end=633
   _globals['_EVENT']._serialized_start=636
-  _globals['_EVENT']._serialized_end=2000
-  _globals['_PROTOCOLINSTALLED']._serialized_start=2002
-  _globals['_PROTOCOLINSTALLED']._serialized_end=2064
-  _globals['_COURSEACTIVATED']._serialized_start=2067
-  _globals['_COURSEACTIVATED']._serialized_end=2249
-  _globals['_COURSEREVIEWDUE']._serialized_start=2251
-  _globals['_COURSEREVIEWDUE']._serialized_end=2340
-  _globals['_COURSECOMPLETED']._serialized_start=2342
-  _globals['_COURSECOMPLETED']._serialized_end=2415
-  _globals['_SESSIONSNAPSHOT']._serialized_start=2418
-  _globals['_SESSIONSNAPSHOT']._serialized_end=2666
-  _globals['_SESSIONBOOKED']._serialized_start=2668
-  _globals['_SESSIONBOOKED']._serialized_end=2732
-  _globals['_SESSIONRESCHEDULED']._serialized_start=2734
-  _globals['_SESSIONRESCHEDULED']._serialized_end=2860
-  _globals['_SESSIONCANCELLED']._serialized_start=2862
-  _globals['_SESSIONCANCELLED']._serialized_end=2929
-  _globals['_SESSIONCONFIRMED']._serialized_start=2931
-  _globals['_SESSIONCONFIRMED']._serialized_end=2998
-  _globals['_SESSIONCHECKEDIN']._serialized_start=3000
-  _globals['_SESSIONCHECKEDIN']._serialized_end=3118
-  _globals['_SESSIONNOSHOW']._serialized_start=3120
-  _globals['_SESSIONNOSHOW']._serialized_end=3184
-  _globals['_SESSIONEXTENDED']._serialized_start=3186
-  _globals['_SESSIONEXTENDED']._serialized_end=3252
-  _globals['_SESSIONSUPERVISIONCHANGED']._serialized_start=3254
-  _globals['_SESSIONSUPERVISIONCHANGED']._serialized_end=3330
-  _globals['_WAITLISTOFFERED']._serialized_start=3333
-  _globals['_WAITLISTOFFERED']._serialized_end=3472
-  _globals['_WAITLISTOFFERENDED']._serialized_start=3474
-  _globals['_WAITLISTOFFERENDED']._serialized_end=3552
-  _globals['_DOSEAUTHORIZED']._serialized_start=3554
-  _globals['_DOSEAUTHORIZED']._serialized_end=3610
-  _globals['_DOSEADMINISTERED']._serialized_start=3613
-  _globals['_DOSEADMINISTERED']._serialized_end=3772
-  _globals['_DOSERECORDAMENDED']._serialized_start=3774
-  _globals['_DOSERECORDAMENDED']._serialized_end=3843
-  _globals['_PATIENTDISCHARGED']._serialized_start=3846
-  _globals['_PATIENTDISCHARGED']._serialized_end=4010
-  _globals['_ASSESSMENTRECORDED']._serialized_start=4013
-  _globals['_ASSESSMENTRECORDED']._serialized_end=4205
-  _globals['_EVENTSINK']._serialized_start=4207
-  _globals['_EVENTSINK']._serialized_end=4301
+  _globals['_EVENT']._serialized_end=2075
+  _globals['_PROTOCOLINSTALLED']._serialized_start=2077
+  _globals['_PROTOCOLINSTALLED']._serialized_end=2139
+  _globals['_COURSEACTIVATED']._serialized_start=2142
+  _globals['_COURSEACTIVATED']._serialized_end=2324
+  _globals['_COURSEREVIEWDUE']._serialized_start=2326
+  _globals['_COURSEREVIEWDUE']._serialized_end=2415
+  _globals['_COURSECOMPLETED']._serialized_start=2417
+  _globals['_COURSECOMPLETED']._serialized_end=2490
+  _globals['_SESSIONSNAPSHOT']._serialized_start=2493
+  _globals['_SESSIONSNAPSHOT']._serialized_end=2741
+  _globals['_SESSIONBOOKED']._serialized_start=2743
+  _globals['_SESSIONBOOKED']._serialized_end=2807
+  _globals['_SESSIONRESCHEDULED']._serialized_start=2809
+  _globals['_SESSIONRESCHEDULED']._serialized_end=2935
+  _globals['_SESSIONCANCELLED']._serialized_start=2937
+  _globals['_SESSIONCANCELLED']._serialized_end=3004
+  _globals['_SESSIONCONFIRMED']._serialized_start=3006
+  _globals['_SESSIONCONFIRMED']._serialized_end=3073
+  _globals['_SESSIONCHECKEDIN']._serialized_start=3075
+  _globals['_SESSIONCHECKEDIN']._serialized_end=3193
+  _globals['_SESSIONNOSHOW']._serialized_start=3195
+  _globals['_SESSIONNOSHOW']._serialized_end=3259
+  _globals['_SESSIONEXTENDED']._serialized_start=3261
+  _globals['_SESSIONEXTENDED']._serialized_end=3327
+  _globals['_SESSIONSUPERVISIONCHANGED']._serialized_start=3329
+  _globals['_SESSIONSUPERVISIONCHANGED']._serialized_end=3405
+  _globals['_SESSIONPROTOCOLCHANGED']._serialized_start=3407
+  _globals['_SESSIONPROTOCOLCHANGED']._serialized_end=3480
+  _globals['_WAITLISTOFFERED']._serialized_start=3483
+  _globals['_WAITLISTOFFERED']._serialized_end=3622
+  _globals['_WAITLISTOFFERENDED']._serialized_start=3624
+  _globals['_WAITLISTOFFERENDED']._serialized_end=3702
+  _globals['_DOSEAUTHORIZED']._serialized_start=3704
+  _globals['_DOSEAUTHORIZED']._serialized_end=3760
+  _globals['_DOSEADMINISTERED']._serialized_start=3763
+  _globals['_DOSEADMINISTERED']._serialized_end=3922
+  _globals['_DOSERECORDAMENDED']._serialized_start=3924
+  _globals['_DOSERECORDAMENDED']._serialized_end=3993
+  _globals['_PATIENTDISCHARGED']._serialized_start=3996
+  _globals['_PATIENTDISCHARGED']._serialized_end=4160
+  _globals['_ASSESSMENTRECORDED']._serialized_start=4163
+  _globals['_ASSESSMENTRECORDED']._serialized_end=4355
+  _globals['_EVENTSINK']._serialized_start=4357
+  _globals['_EVENTSINK']._serialized_end=4451
 # @@protoc_insertion_point(module_scope)

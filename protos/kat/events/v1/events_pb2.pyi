@@ -182,6 +182,7 @@ class Event(_message.Message):
     DOSE_RECORD_AMENDED_FIELD_NUMBER: _builtins.int
     PATIENT_DISCHARGED_FIELD_NUMBER: _builtins.int
     ASSESSMENT_RECORDED_FIELD_NUMBER: _builtins.int
+    SESSION_PROTOCOL_CHANGED_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Required. uuid7, the same at every delivery."""
     organization: _builtins.str
@@ -272,6 +273,10 @@ class Event(_message.Message):
     def assessment_recorded(self) -> Global___AssessmentRecorded:
         """An assessment was recorded, or amended."""
 
+    @_builtins.property
+    def session_protocol_changed(self) -> Global___SessionProtocolChanged:
+        """A session that has not begun follows another version of its protocol."""
+
     def __init__(
         self,
         *,
@@ -300,12 +305,13 @@ class Event(_message.Message):
         dose_record_amended: Global___DoseRecordAmended | None = ...,
         patient_discharged: Global___PatientDischarged | None = ...,
         assessment_recorded: Global___AssessmentRecorded | None = ...,
+        session_protocol_changed: Global___SessionProtocolChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_recorded", b"assessment_recorded", "course_activated", b"course_activated", "course_completed", b"course_completed", "course_review_due", b"course_review_due", "dose_administered", b"dose_administered", "dose_authorized", b"dose_authorized", "dose_record_amended", b"dose_record_amended", "occur_time", b"occur_time", "patient_discharged", b"patient_discharged", "payload", b"payload", "protocol_installed", b"protocol_installed", "session_booked", b"session_booked", "session_cancelled", b"session_cancelled", "session_checked_in", b"session_checked_in", "session_confirmed", b"session_confirmed", "session_extended", b"session_extended", "session_no_show", b"session_no_show", "session_rescheduled", b"session_rescheduled", "session_supervision_changed", b"session_supervision_changed", "waitlist_offer_ended", b"waitlist_offer_ended", "waitlist_offered", b"waitlist_offered"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_recorded", b"assessment_recorded", "course_activated", b"course_activated", "course_completed", b"course_completed", "course_review_due", b"course_review_due", "dose_administered", b"dose_administered", "dose_authorized", b"dose_authorized", "dose_record_amended", b"dose_record_amended", "occur_time", b"occur_time", "patient_discharged", b"patient_discharged", "payload", b"payload", "protocol_installed", b"protocol_installed", "session_booked", b"session_booked", "session_cancelled", b"session_cancelled", "session_checked_in", b"session_checked_in", "session_confirmed", b"session_confirmed", "session_extended", b"session_extended", "session_no_show", b"session_no_show", "session_protocol_changed", b"session_protocol_changed", "session_rescheduled", b"session_rescheduled", "session_supervision_changed", b"session_supervision_changed", "waitlist_offer_ended", b"waitlist_offer_ended", "waitlist_offered", b"waitlist_offered"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregate", b"aggregate", "aggregate_version", b"aggregate_version", "assessment_recorded", b"assessment_recorded", "course_activated", b"course_activated", "course_completed", b"course_completed", "course_review_due", b"course_review_due", "dose_administered", b"dose_administered", "dose_authorized", b"dose_authorized", "dose_record_amended", b"dose_record_amended", "event_id", b"event_id", "occur_time", b"occur_time", "organization", b"organization", "patient_discharged", b"patient_discharged", "payload", b"payload", "producer", b"producer", "protocol_installed", b"protocol_installed", "session_booked", b"session_booked", "session_cancelled", b"session_cancelled", "session_checked_in", b"session_checked_in", "session_confirmed", b"session_confirmed", "session_extended", b"session_extended", "session_no_show", b"session_no_show", "session_rescheduled", b"session_rescheduled", "session_supervision_changed", b"session_supervision_changed", "waitlist_offer_ended", b"waitlist_offer_ended", "waitlist_offered", b"waitlist_offered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregate", b"aggregate", "aggregate_version", b"aggregate_version", "assessment_recorded", b"assessment_recorded", "course_activated", b"course_activated", "course_completed", b"course_completed", "course_review_due", b"course_review_due", "dose_administered", b"dose_administered", "dose_authorized", b"dose_authorized", "dose_record_amended", b"dose_record_amended", "event_id", b"event_id", "occur_time", b"occur_time", "organization", b"organization", "patient_discharged", b"patient_discharged", "payload", b"payload", "producer", b"producer", "protocol_installed", b"protocol_installed", "session_booked", b"session_booked", "session_cancelled", b"session_cancelled", "session_checked_in", b"session_checked_in", "session_confirmed", b"session_confirmed", "session_extended", b"session_extended", "session_no_show", b"session_no_show", "session_protocol_changed", b"session_protocol_changed", "session_rescheduled", b"session_rescheduled", "session_supervision_changed", b"session_supervision_changed", "waitlist_offer_ended", b"waitlist_offer_ended", "waitlist_offered", b"waitlist_offered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["protocol_installed", "course_activated", "course_review_due", "course_completed", "session_booked", "session_rescheduled", "session_cancelled", "session_confirmed", "session_checked_in", "session_no_show", "session_extended", "session_supervision_changed", "waitlist_offered", "waitlist_offer_ended", "dose_authorized", "dose_administered", "dose_record_amended", "patient_discharged", "assessment_recorded"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["protocol_installed", "course_activated", "course_review_due", "course_completed", "session_booked", "session_rescheduled", "session_cancelled", "session_confirmed", "session_checked_in", "session_no_show", "session_extended", "session_supervision_changed", "waitlist_offered", "waitlist_offer_ended", "dose_authorized", "dose_administered", "dose_record_amended", "patient_discharged", "assessment_recorded", "session_protocol_changed"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -718,6 +724,30 @@ class SessionSupervisionChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionSupervisionChanged: _TypeAlias = SessionSupervisionChanged  # noqa: Y015
+
+@_typing.final
+class SessionProtocolChanged(_message.Message):
+    """A session that has not begun follows another version of its protocol; it stays where it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> Global___SessionSnapshot:
+        """The session."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___SessionSnapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionProtocolChanged: _TypeAlias = SessionProtocolChanged  # noqa: Y015
 
 @_typing.final
 class WaitlistOffered(_message.Message):

@@ -51,6 +51,22 @@ class _ContraindicationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cont
     """Relative: severe hepatic disease."""
     CONTRAINDICATION_RAISED_PRESSURE: _Contraindication.ValueType  # 10
     """Relative: raised intracranial or intraocular pressure."""
+    CONTRAINDICATION_BREAST_FEEDING: _Contraindication.ValueType  # 11
+    """Relative: breast-feeding."""
+    CONTRAINDICATION_RECENT_SUICIDE_ATTEMPT: _Contraindication.ValueType  # 12
+    """Relative: a recent suicide attempt, or intent."""
+    CONTRAINDICATION_SLEEP_APNOEA: _Contraindication.ValueType  # 13
+    """Relative: sleep apnoea."""
+    CONTRAINDICATION_UNCONTROLLED_HYPERTENSION: _Contraindication.ValueType  # 14
+    """Relative: hypertension that is not controlled (over 180/100 at rest in the Swiss ketamine label)."""
+    CONTRAINDICATION_STROKE: _Contraindication.ValueType  # 15
+    """Relative: a stroke before (Swiss ketamine label)."""
+    CONTRAINDICATION_PRE_ECLAMPSIA: _Contraindication.ValueType  # 16
+    """Relative: pre-eclampsia or eclampsia (Swiss ketamine label)."""
+    CONTRAINDICATION_UNTREATED_HYPERTHYROIDISM: _Contraindication.ValueType  # 17
+    """Relative: untreated hyperthyroidism (Swiss ketamine label)."""
+    CONTRAINDICATION_DEMENTIA: _Contraindication.ValueType  # 18
+    """Relative: dementia."""
 
 class Contraindication(_Contraindication, metaclass=_ContraindicationEnumTypeWrapper):
     """A condition that speaks against treatment. Rules H2 and S6 of the clinical reference."""
@@ -77,7 +93,75 @@ CONTRAINDICATION_SEVERE_HEPATIC_DISEASE: Contraindication.ValueType  # 9
 """Relative: severe hepatic disease."""
 CONTRAINDICATION_RAISED_PRESSURE: Contraindication.ValueType  # 10
 """Relative: raised intracranial or intraocular pressure."""
+CONTRAINDICATION_BREAST_FEEDING: Contraindication.ValueType  # 11
+"""Relative: breast-feeding."""
+CONTRAINDICATION_RECENT_SUICIDE_ATTEMPT: Contraindication.ValueType  # 12
+"""Relative: a recent suicide attempt, or intent."""
+CONTRAINDICATION_SLEEP_APNOEA: Contraindication.ValueType  # 13
+"""Relative: sleep apnoea."""
+CONTRAINDICATION_UNCONTROLLED_HYPERTENSION: Contraindication.ValueType  # 14
+"""Relative: hypertension that is not controlled (over 180/100 at rest in the Swiss ketamine label)."""
+CONTRAINDICATION_STROKE: Contraindication.ValueType  # 15
+"""Relative: a stroke before (Swiss ketamine label)."""
+CONTRAINDICATION_PRE_ECLAMPSIA: Contraindication.ValueType  # 16
+"""Relative: pre-eclampsia or eclampsia (Swiss ketamine label)."""
+CONTRAINDICATION_UNTREATED_HYPERTHYROIDISM: Contraindication.ValueType  # 17
+"""Relative: untreated hyperthyroidism (Swiss ketamine label)."""
+CONTRAINDICATION_DEMENTIA: Contraindication.ValueType  # 18
+"""Relative: dementia."""
 Global___Contraindication: _TypeAlias = Contraindication  # noqa: Y015
+
+class _ScreeningCheck:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ScreeningCheckEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScreeningCheck.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCREENING_CHECK_UNSPECIFIED: _ScreeningCheck.ValueType  # 0
+    """Unknown."""
+    SCREENING_CHECK_PSYCHIATRIC_EVALUATION: _ScreeningCheck.ValueType  # 1
+    """Psychiatric evaluation, with history of psychosis and mania."""
+    SCREENING_CHECK_MEDICAL_HISTORY: _ScreeningCheck.ValueType  # 2
+    """Medical history, with heart, liver, thyroid, airway and pressure."""
+    SCREENING_CHECK_MEDICATION_REVIEW: _ScreeningCheck.ValueType  # 3
+    """Medicines, with theophylline, sedatives, opioids, stimulants and MAO inhibitors."""
+    SCREENING_CHECK_SUBSTANCE_USE: _ScreeningCheck.ValueType  # 4
+    """Substance use."""
+    SCREENING_CHECK_BASELINE_SEVERITY: _ScreeningCheck.ValueType  # 5
+    """Severity before treatment, by a rating scale."""
+    SCREENING_CHECK_SUICIDE_RISK: _ScreeningCheck.ValueType  # 6
+    """Risk of suicide."""
+    SCREENING_CHECK_PREGNANCY: _ScreeningCheck.ValueType  # 7
+    """Pregnancy, by a test where it is relevant."""
+    SCREENING_CHECK_BLOOD_PRESSURE: _ScreeningCheck.ValueType  # 8
+    """Resting blood pressure."""
+    SCREENING_CHECK_ESCORT_AGREED: _ScreeningCheck.ValueType  # 9
+    """An escort home after every session is agreed."""
+
+class ScreeningCheck(_ScreeningCheck, metaclass=_ScreeningCheckEnumTypeWrapper):
+    """Something that was looked into before a course."""
+
+SCREENING_CHECK_UNSPECIFIED: ScreeningCheck.ValueType  # 0
+"""Unknown."""
+SCREENING_CHECK_PSYCHIATRIC_EVALUATION: ScreeningCheck.ValueType  # 1
+"""Psychiatric evaluation, with history of psychosis and mania."""
+SCREENING_CHECK_MEDICAL_HISTORY: ScreeningCheck.ValueType  # 2
+"""Medical history, with heart, liver, thyroid, airway and pressure."""
+SCREENING_CHECK_MEDICATION_REVIEW: ScreeningCheck.ValueType  # 3
+"""Medicines, with theophylline, sedatives, opioids, stimulants and MAO inhibitors."""
+SCREENING_CHECK_SUBSTANCE_USE: ScreeningCheck.ValueType  # 4
+"""Substance use."""
+SCREENING_CHECK_BASELINE_SEVERITY: ScreeningCheck.ValueType  # 5
+"""Severity before treatment, by a rating scale."""
+SCREENING_CHECK_SUICIDE_RISK: ScreeningCheck.ValueType  # 6
+"""Risk of suicide."""
+SCREENING_CHECK_PREGNANCY: ScreeningCheck.ValueType  # 7
+"""Pregnancy, by a test where it is relevant."""
+SCREENING_CHECK_BLOOD_PRESSURE: ScreeningCheck.ValueType  # 8
+"""Resting blood pressure."""
+SCREENING_CHECK_ESCORT_AGREED: ScreeningCheck.ValueType  # 9
+"""An escort home after every session is agreed."""
+Global___ScreeningCheck: _TypeAlias = ScreeningCheck  # noqa: Y015
 
 @_typing.final
 class Screening(_message.Message):
@@ -89,10 +173,14 @@ class Screening(_message.Message):
     PRIOR_TREATMENT_TRIALS_FIELD_NUMBER: _builtins.int
     CONSENT_REFERENCE_FIELD_NUMBER: _builtins.int
     CONSENT_EXPIRE_DATE_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    INDUCTION_DOCUMENTED_FIELD_NUMBER: _builtins.int
     prior_treatment_trials: _builtins.int
     """Required. How many adequate treatments came before, 0 or more."""
     consent_reference: _builtins.str
     """Required. Reference of the signed consent in the clinic's own system."""
+    induction_documented: _builtins.bool
+    """Optional. True where a completed induction with esketamine is documented: 8 doses within 4 weeks."""
     @_builtins.property
     def contraindications(self) -> _containers.RepeatedScalarFieldContainer[Global___Contraindication.ValueType]:
         """Optional. Conditions that are present."""
@@ -101,6 +189,10 @@ class Screening(_message.Message):
     def consent_expire_date(self) -> _date_pb2.Date:
         """Required. The last date on which that consent is valid; at most 180 days after it is given."""
 
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedScalarFieldContainer[Global___ScreeningCheck.ValueType]:
+        """Optional. What was looked into."""
+
     def __init__(
         self,
         *,
@@ -108,10 +200,12 @@ class Screening(_message.Message):
         prior_treatment_trials: _builtins.int = ...,
         consent_reference: _builtins.str = ...,
         consent_expire_date: _date_pb2.Date | None = ...,
+        checks: _abc.Iterable[Global___ScreeningCheck.ValueType] | None = ...,
+        induction_documented: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consent_expire_date", b"consent_expire_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_expire_date", b"consent_expire_date", "consent_reference", b"consent_reference", "contraindications", b"contraindications", "prior_treatment_trials", b"prior_treatment_trials"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "consent_expire_date", b"consent_expire_date", "consent_reference", b"consent_reference", "contraindications", b"contraindications", "induction_documented", b"induction_documented", "prior_treatment_trials", b"prior_treatment_trials"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -136,9 +230,9 @@ class Course(_message.Message):
         STATE_ACTIVE: Course._State.ValueType  # 2
         """Sessions may be booked."""
         STATE_ON_HOLD: Course._State.ValueType  # 3
-        """Paused."""
+        """Paused: nobody is checked in and nothing new is booked."""
         STATE_COMPLETED: Course._State.ValueType  # 4
-        """All planned sessions took place, or it was ended."""
+        """A supervisor ended it."""
         STATE_REVOKED: Course._State.ValueType  # 5
         """Declined at screening."""
 
@@ -152,9 +246,9 @@ class Course(_message.Message):
     STATE_ACTIVE: Course.State.ValueType  # 2
     """Sessions may be booked."""
     STATE_ON_HOLD: Course.State.ValueType  # 3
-    """Paused."""
+    """Paused: nobody is checked in and nothing new is booked."""
     STATE_COMPLETED: Course.State.ValueType  # 4
-    """All planned sessions took place, or it was ended."""
+    """A supervisor ended it."""
     STATE_REVOKED: Course.State.ValueType  # 5
     """Declined at screening."""
 
@@ -170,20 +264,27 @@ class Course(_message.Message):
     REVIEWER_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    SESSION_MAXIMUM_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    HOLD_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Identifier. "courses/{course}"."""
     patient: _builtins.str
     """Required. "patients/{patient}"."""
     protocol: _builtins.str
-    """Required. "protocols/{protocol}": this version for the whole course."""
+    """Required. "protocols/{protocol}": this version, until the course is moved to another."""
     state: Global___Course.State.ValueType
     """Output only. The state."""
     session_cap: _builtins.int
-    """Output only. How many live sessions it may hold at most, from the protocol."""
+    """Output only. How many live sessions it may hold now: at first those that its protocol plans; ExtendCourse raises it."""
     session_count: _builtins.int
     """Output only. How many live sessions it holds now."""
     etag: _builtins.str
     """Output only. Changes with every change of the course."""
+    session_maximum: _builtins.int
+    """Output only. What `session_cap` may be raised to at most, from the protocol."""
+    hold_reason: _builtins.str
+    """Output only. Why it is paused; empty unless it is."""
     @_builtins.property
     def screening(self) -> Global___Screening:
         """Required. What was found before the course."""
@@ -204,6 +305,10 @@ class Course(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When the patient was enrolled."""
 
+    @_builtins.property
+    def review(self) -> Global___ReviewState:
+        """Output only. How far it is to the next review, and how the patient fares."""
+
     def __init__(
         self,
         *,
@@ -219,14 +324,302 @@ class Course(_message.Message):
         reviewer: _common_pb2.Actor | None = ...,
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        session_maximum: _builtins.int = ...,
+        review: Global___ReviewState | None = ...,
+        hold_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "enroller", b"enroller", "next_eligible_date", b"next_eligible_date", "reviewer", b"reviewer", "screening", b"screening"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "enroller", b"enroller", "next_eligible_date", b"next_eligible_date", "review", b"review", "reviewer", b"reviewer", "screening", b"screening"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "enroller", b"enroller", "etag", b"etag", "name", b"name", "next_eligible_date", b"next_eligible_date", "patient", b"patient", "protocol", b"protocol", "reviewer", b"reviewer", "screening", b"screening", "session_cap", b"session_cap", "session_count", b"session_count", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "enroller", b"enroller", "etag", b"etag", "hold_reason", b"hold_reason", "name", b"name", "next_eligible_date", b"next_eligible_date", "patient", b"patient", "protocol", b"protocol", "review", b"review", "reviewer", b"reviewer", "screening", b"screening", "session_cap", b"session_cap", "session_count", b"session_count", "session_maximum", b"session_maximum", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Course: _TypeAlias = Course  # noqa: Y015
+
+@_typing.final
+class ReviewState(_message.Message):
+    """How far a course is from its next review."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVIEW_DUE_FIELD_NUMBER: _builtins.int
+    SESSIONS_UNTIL_REVIEW_FIELD_NUMBER: _builtins.int
+    SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    review_due: _builtins.bool
+    """Output only. True where a supervisor's review is due."""
+    sessions_until_review: _builtins.int
+    """Output only. How many more sessions take place before a review is due; 0 where it is."""
+    session_count: _builtins.int
+    """Output only. How many sessions took place, those under way included."""
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___Score]:
+        """Output only. The scores of the course, by instrument."""
+
+    def __init__(
+        self,
+        *,
+        review_due: _builtins.bool = ...,
+        sessions_until_review: _builtins.int = ...,
+        session_count: _builtins.int = ...,
+        scores: _abc.Iterable[Global___Score] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["review_due", b"review_due", "scores", b"scores", "session_count", b"session_count", "sessions_until_review", b"sessions_until_review"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewState: _TypeAlias = ReviewState  # noqa: Y015
+
+@_typing.final
+class Score(_message.Message):
+    """How an instrument's score changed over a course."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    BASELINE_FIELD_NUMBER: _builtins.int
+    BASELINE_TIME_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
+    LATEST_TIME_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    instrument: _builtins.str
+    """Output only. The instrument: a name of kat.dosing_log.v1.Assessment.Instrument without its prefix."""
+    baseline: _builtins.int
+    """Output only. The first score of the course."""
+    latest: _builtins.int
+    """Output only. The newest score."""
+    @_builtins.property
+    def baseline_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When that was taken."""
+
+    @_builtins.property
+    def latest_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When that was taken."""
+
+    @_builtins.property
+    def change(self) -> _common_pb2.Quantity:
+        """Output only. The change in "%" of the baseline, to one decimal; below 0 where it fell. Not set for a baseline of 0."""
+
+    def __init__(
+        self,
+        *,
+        instrument: _builtins.str = ...,
+        baseline: _builtins.int = ...,
+        baseline_time: _timestamp_pb2.Timestamp | None = ...,
+        latest: _builtins.int = ...,
+        latest_time: _timestamp_pb2.Timestamp | None = ...,
+        change: _common_pb2.Quantity | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_time", b"baseline_time", "change", b"change", "latest_time", b"latest_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline", b"baseline", "baseline_time", b"baseline_time", "change", b"change", "instrument", b"instrument", "latest", b"latest", "latest_time", b"latest_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Score: _TypeAlias = Score  # noqa: Y015
+
+@_typing.final
+class CourseReview(_message.Message):
+    """A supervisor's signed review of a course. It never changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Decision:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CourseReview._Decision.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DECISION_UNSPECIFIED: CourseReview._Decision.ValueType  # 0
+        """Unknown."""
+        DECISION_CONTINUE: CourseReview._Decision.ValueType  # 1
+        """The course goes on, up to the next review."""
+        DECISION_STOP: CourseReview._Decision.ValueType  # 2
+        """The course ends."""
+
+    class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
+        """What is decided."""
+
+    DECISION_UNSPECIFIED: CourseReview.Decision.ValueType  # 0
+    """Unknown."""
+    DECISION_CONTINUE: CourseReview.Decision.ValueType  # 1
+    """The course goes on, up to the next review."""
+    DECISION_STOP: CourseReview.Decision.ValueType  # 2
+    """The course ends."""
+
+    class _Meaning:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _MeaningEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CourseReview._Meaning.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        MEANING_UNSPECIFIED: CourseReview._Meaning.ValueType  # 0
+        """Unknown."""
+        MEANING_REVIEWED: CourseReview._Meaning.ValueType  # 1
+        """The signer reviewed the course."""
+
+    class Meaning(_Meaning, metaclass=_MeaningEnumTypeWrapper):
+        """What a signature means."""
+
+    MEANING_UNSPECIFIED: CourseReview.Meaning.ValueType  # 0
+    """Unknown."""
+    MEANING_REVIEWED: CourseReview.Meaning.ValueType  # 1
+    """The signer reviewed the course."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    COURSE_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REVIEWER_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    SIGN_TIME_FIELD_NUMBER: _builtins.int
+    AUTH_TIME_FIELD_NUMBER: _builtins.int
+    SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Identifier. "courseReviews/{course_review}"."""
+    course: _builtins.str
+    """Output only. "courses/{course}"."""
+    decision: Global___CourseReview.Decision.ValueType
+    """Output only. The decision."""
+    reason: _builtins.str
+    """Output only. Why."""
+    meaning: Global___CourseReview.Meaning.ValueType
+    """Output only. What the signature means."""
+    session_count: _builtins.int
+    """Output only. How many sessions had taken place."""
+    @_builtins.property
+    def reviewer(self) -> _common_pb2.Actor:
+        """Output only. Who signed it, as their token named them."""
+
+    @_builtins.property
+    def sign_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was signed."""
+
+    @_builtins.property
+    def auth_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When the signer had last proved who they are."""
+
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___Score]:
+        """Output only. The scores that it was made by."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        course: _builtins.str = ...,
+        decision: Global___CourseReview.Decision.ValueType = ...,
+        reason: _builtins.str = ...,
+        reviewer: _common_pb2.Actor | None = ...,
+        meaning: Global___CourseReview.Meaning.ValueType = ...,
+        sign_time: _timestamp_pb2.Timestamp | None = ...,
+        auth_time: _timestamp_pb2.Timestamp | None = ...,
+        session_count: _builtins.int = ...,
+        scores: _abc.Iterable[Global___Score] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["auth_time", b"auth_time", "reviewer", b"reviewer", "sign_time", b"sign_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auth_time", b"auth_time", "course", b"course", "decision", b"decision", "meaning", b"meaning", "name", b"name", "reason", b"reason", "reviewer", b"reviewer", "scores", b"scores", "session_count", b"session_count", "sign_time", b"sign_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CourseReview: _TypeAlias = CourseReview  # noqa: Y015
+
+@_typing.final
+class CourseChange(_message.Message):
+    """Something that was changed about a course. It never changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CourseChange._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: CourseChange._Kind.ValueType  # 0
+        """Unknown."""
+        KIND_PAUSED: CourseChange._Kind.ValueType  # 1
+        """It was paused."""
+        KIND_RESUMED: CourseChange._Kind.ValueType  # 2
+        """It was resumed."""
+        KIND_EXTENDED: CourseChange._Kind.ValueType  # 3
+        """It may hold more sessions."""
+        KIND_COMPLETED: CourseChange._Kind.ValueType  # 4
+        """It was ended."""
+        KIND_PROTOCOL_MOVED: CourseChange._Kind.ValueType  # 5
+        """It was moved to another version of its protocol."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """What was changed."""
+
+    KIND_UNSPECIFIED: CourseChange.Kind.ValueType  # 0
+    """Unknown."""
+    KIND_PAUSED: CourseChange.Kind.ValueType  # 1
+    """It was paused."""
+    KIND_RESUMED: CourseChange.Kind.ValueType  # 2
+    """It was resumed."""
+    KIND_EXTENDED: CourseChange.Kind.ValueType  # 3
+    """It may hold more sessions."""
+    KIND_COMPLETED: CourseChange.Kind.ValueType  # 4
+    """It was ended."""
+    KIND_PROTOCOL_MOVED: CourseChange.Kind.ValueType  # 5
+    """It was moved to another version of its protocol."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    COURSE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CHANGE_TIME_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
+    SESSION_CAP_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Identifier. "courseChanges/{course_change}"."""
+    course: _builtins.str
+    """Output only. "courses/{course}"."""
+    kind: Global___CourseChange.Kind.ValueType
+    """Output only. What was changed."""
+    reason: _builtins.str
+    """Output only. Why, where it was said."""
+    protocol: _builtins.str
+    """Output only. "protocols/{protocol}" after the change."""
+    session_cap: _builtins.int
+    """Output only. How many sessions the course could hold after the change."""
+    review: _builtins.str
+    """Output only. "courseReviews/{course_review}" that allowed it, where one did."""
+    @_builtins.property
+    def actor(self) -> _common_pb2.Actor:
+        """Output only. Who did it."""
+
+    @_builtins.property
+    def change_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        course: _builtins.str = ...,
+        kind: Global___CourseChange.Kind.ValueType = ...,
+        actor: _common_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+        change_time: _timestamp_pb2.Timestamp | None = ...,
+        protocol: _builtins.str = ...,
+        session_cap: _builtins.int = ...,
+        review: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_time", b"change_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_time", b"change_time", "course", b"course", "kind", b"kind", "name", b"name", "protocol", b"protocol", "reason", b"reason", "review", b"review", "session_cap", b"session_cap"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CourseChange: _TypeAlias = CourseChange  # noqa: Y015
 
 @_typing.final
 class InstallDefaultProtocolsRequest(_message.Message):
@@ -273,6 +666,34 @@ class InstallDefaultProtocolsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InstallDefaultProtocolsResponse: _TypeAlias = InstallDefaultProtocolsResponse  # noqa: Y015
+
+@_typing.final
+class CreateProtocolRequest(_message.Message):
+    """A definition to take into use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    @_builtins.property
+    def protocol(self) -> _protocol_pb2.Protocol:
+        """Required. The definition. `name`, `version` and `create_time` are the server's to give and are not read."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        protocol: _protocol_pb2.Protocol | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["protocol", b"protocol"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["protocol", b"protocol", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateProtocolRequest: _TypeAlias = CreateProtocolRequest  # noqa: Y015
 
 @_typing.final
 class GetProtocolRequest(_message.Message):
@@ -433,7 +854,9 @@ class ReviewScreeningRequest(_message.Message):
     decision: Global___ReviewScreeningRequest.Decision.ValueType
     """Required. The decision."""
     reason: _builtins.str
-    """Required where a relative contraindication is accepted or the course is declined. 1 to 2,000 characters."""
+    """Required where the course is declined or a concern is accepted: a relative contraindication, fewer than two
+    adequate treatments before, or esketamine without a documented induction. 1 to 2,000 characters.
+    """
     def __init__(
         self,
         *,
@@ -530,3 +953,389 @@ class ListCoursesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListCoursesResponse: _TypeAlias = ListCoursesResponse  # noqa: Y015
+
+@_typing.final
+class ReviewCourseRequest(_message.Message):
+    """A review of a course, to be signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SIGNED_NAME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "courses/{course}"."""
+    etag: _builtins.str
+    """Required. The course's etag as it was read."""
+    decision: Global___CourseReview.Decision.ValueType
+    """Required. The decision."""
+    reason: _builtins.str
+    """Required where the course ends, no PHQ-9 score is known, or PHQ-9 did not fall by 20 % or rose by 5 points or more.
+    1 to 2,000 characters.
+    """
+    signed_name: _builtins.str
+    """Required. The reviewer's printed name, exactly as in their token. Their sign-in must be at most 15 minutes old."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        decision: Global___CourseReview.Decision.ValueType = ...,
+        reason: _builtins.str = ...,
+        signed_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "signed_name", b"signed_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewCourseRequest: _TypeAlias = ReviewCourseRequest  # noqa: Y015
+
+@_typing.final
+class ReviewCourseResponse(_message.Message):
+    """A signed review, and the course after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVIEW_FIELD_NUMBER: _builtins.int
+    COURSE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def review(self) -> Global___CourseReview:
+        """The review."""
+
+    @_builtins.property
+    def course(self) -> Global___Course:
+        """The course."""
+
+    def __init__(
+        self,
+        *,
+        review: Global___CourseReview | None = ...,
+        course: Global___Course | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["course", b"course", "review", b"review"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course", b"course", "review", b"review"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewCourseResponse: _TypeAlias = ReviewCourseResponse  # noqa: Y015
+
+@_typing.final
+class GetCourseReviewRequest(_message.Message):
+    """Asks for one review."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. "courseReviews/{course_review}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCourseReviewRequest: _TypeAlias = GetCourseReviewRequest  # noqa: Y015
+
+@_typing.final
+class ListCourseReviewsRequest(_message.Message):
+    """Asks for the reviews of a course."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COURSE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Optional. At most this many; 0 means 50, more than 1,000 means 1,000."""
+    page_token: _builtins.str
+    """Optional. The `next_page_token` of the page before, with the same filters."""
+    course: _builtins.str
+    """Required. "courses/{course}"."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        course: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course", b"course", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCourseReviewsRequest: _TypeAlias = ListCourseReviewsRequest  # noqa: Y015
+
+@_typing.final
+class ListCourseReviewsResponse(_message.Message):
+    """A page of reviews."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVIEWS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Output only. Empty after the last page."""
+    @_builtins.property
+    def reviews(self) -> _containers.RepeatedCompositeFieldContainer[Global___CourseReview]:
+        """The reviews."""
+
+    def __init__(
+        self,
+        *,
+        reviews: _abc.Iterable[Global___CourseReview] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "reviews", b"reviews"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCourseReviewsResponse: _TypeAlias = ListCourseReviewsResponse  # noqa: Y015
+
+@_typing.final
+class ExtendCourseRequest(_message.Message):
+    """An extension of a course."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "courses/{course}"."""
+    etag: _builtins.str
+    """Required. The course's etag as it was read."""
+    review: _builtins.str
+    """Required. "courseReviews/{course_review}": the course's newest, to continue, since which no session took place."""
+    sessions: _builtins.int
+    """Required. How many more sessions it may hold, 1 or more."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        review: _builtins.str = ...,
+        sessions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id", "review", b"review", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendCourseRequest: _TypeAlias = ExtendCourseRequest  # noqa: Y015
+
+@_typing.final
+class PauseCourseRequest(_message.Message):
+    """A pause of a course."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "courses/{course}"."""
+    etag: _builtins.str
+    """Required. The course's etag as it was read."""
+    reason: _builtins.str
+    """Required. Why. 1 to 2,000 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseCourseRequest: _TypeAlias = PauseCourseRequest  # noqa: Y015
+
+@_typing.final
+class ResumeCourseRequest(_message.Message):
+    """The end of a pause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "courses/{course}"."""
+    etag: _builtins.str
+    """Required. The course's etag as it was read."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeCourseRequest: _TypeAlias = ResumeCourseRequest  # noqa: Y015
+
+@_typing.final
+class CompleteCourseRequest(_message.Message):
+    """The end of a course."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CANCEL_SESSIONS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "courses/{course}"."""
+    etag: _builtins.str
+    """Required. The course's etag as it was read."""
+    reason: _builtins.str
+    """Optional. Why. At most 2,000 characters."""
+    cancel_sessions: _builtins.bool
+    """Optional. True to cancel its held and booked sessions; otherwise they are in the way."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        cancel_sessions: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_sessions", b"cancel_sessions", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteCourseRequest: _TypeAlias = CompleteCourseRequest  # noqa: Y015
+
+@_typing.final
+class MoveCourseProtocolRequest(_message.Message):
+    """A move of a course to another version of its protocol."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "courses/{course}"."""
+    etag: _builtins.str
+    """Required. The course's etag as it was read."""
+    protocol: _builtins.str
+    """Required. "protocols/{protocol}" of the same code."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        protocol: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "protocol", b"protocol", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveCourseProtocolRequest: _TypeAlias = MoveCourseProtocolRequest  # noqa: Y015
+
+@_typing.final
+class ListCourseChangesRequest(_message.Message):
+    """Asks for the changes of a course."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COURSE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Optional. At most this many; 0 means 50, more than 1,000 means 1,000."""
+    page_token: _builtins.str
+    """Optional. The `next_page_token` of the page before, with the same filters."""
+    course: _builtins.str
+    """Required. "courses/{course}"."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        course: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course", b"course", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCourseChangesRequest: _TypeAlias = ListCourseChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListCourseChangesResponse(_message.Message):
+    """A page of changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Output only. Empty after the last page."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CourseChange]:
+        """The changes."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___CourseChange] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCourseChangesResponse: _TypeAlias = ListCourseChangesResponse  # noqa: Y015

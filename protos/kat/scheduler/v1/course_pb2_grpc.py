@@ -43,6 +43,11 @@ class ProtocolServiceStub:
                 request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.InstallDefaultProtocolsRequest.SerializeToString,
                 response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.InstallDefaultProtocolsResponse.FromString,
                 _registered_method=True)
+        self.CreateProtocol = channel.unary_unary(
+                '/kat.scheduler.v1.ProtocolService/CreateProtocol',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.CreateProtocolRequest.SerializeToString,
+                response_deserializer=kat_dot_common_dot_v1_dot_protocol__pb2.Protocol.FromString,
+                _registered_method=True)
         self.GetProtocol = channel.unary_unary(
                 '/kat.scheduler.v1.ProtocolService/GetProtocol',
                 request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.GetProtocolRequest.SerializeToString,
@@ -63,6 +68,13 @@ class ProtocolServiceServicer:
 
     def InstallDefaultProtocols(self, request, context):
         """Takes the default protocols that the suite ships into use, those not yet known; the answer holds all of them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateProtocol(self, request, context):
+        """Takes a definition of the organization's own into use, as the next version of its code.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,6 +101,11 @@ def add_ProtocolServiceServicer_to_server(servicer, server):
                     servicer.InstallDefaultProtocols,
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.InstallDefaultProtocolsRequest.FromString,
                     response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.InstallDefaultProtocolsResponse.SerializeToString,
+            ),
+            'CreateProtocol': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateProtocol,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.CreateProtocolRequest.FromString,
+                    response_serializer=kat_dot_common_dot_v1_dot_protocol__pb2.Protocol.SerializeToString,
             ),
             'GetProtocol': grpc.unary_unary_rpc_method_handler(
                     servicer.GetProtocol,
@@ -131,6 +148,33 @@ class ProtocolService:
             '/kat.scheduler.v1.ProtocolService/InstallDefaultProtocols',
             kat_dot_scheduler_dot_v1_dot_course__pb2.InstallDefaultProtocolsRequest.SerializeToString,
             kat_dot_scheduler_dot_v1_dot_course__pb2.InstallDefaultProtocolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateProtocol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.ProtocolService/CreateProtocol',
+            kat_dot_scheduler_dot_v1_dot_course__pb2.CreateProtocolRequest.SerializeToString,
+            kat_dot_common_dot_v1_dot_protocol__pb2.Protocol.FromString,
             options,
             channel_credentials,
             insecure,
@@ -199,7 +243,7 @@ class ProtocolService:
 class CourseServiceStub:
     """Courses of treatment: a few sessions under one protocol version, never open-ended.
 
-    Resource: courses/{course}.
+    Resources: courses/{course}, courseReviews/{course_review}, courseChanges/{course_change}.
     """
 
     def __init__(self, channel):
@@ -228,12 +272,57 @@ class CourseServiceStub:
                 request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ListCoursesRequest.SerializeToString,
                 response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ListCoursesResponse.FromString,
                 _registered_method=True)
+        self.ReviewCourse = channel.unary_unary(
+                '/kat.scheduler.v1.CourseService/ReviewCourse',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ReviewCourseRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ReviewCourseResponse.FromString,
+                _registered_method=True)
+        self.GetCourseReview = channel.unary_unary(
+                '/kat.scheduler.v1.CourseService/GetCourseReview',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.GetCourseReviewRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.CourseReview.FromString,
+                _registered_method=True)
+        self.ListCourseReviews = channel.unary_unary(
+                '/kat.scheduler.v1.CourseService/ListCourseReviews',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ListCourseReviewsRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ListCourseReviewsResponse.FromString,
+                _registered_method=True)
+        self.ExtendCourse = channel.unary_unary(
+                '/kat.scheduler.v1.CourseService/ExtendCourse',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ExtendCourseRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
+                _registered_method=True)
+        self.PauseCourse = channel.unary_unary(
+                '/kat.scheduler.v1.CourseService/PauseCourse',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.PauseCourseRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
+                _registered_method=True)
+        self.ResumeCourse = channel.unary_unary(
+                '/kat.scheduler.v1.CourseService/ResumeCourse',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ResumeCourseRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
+                _registered_method=True)
+        self.CompleteCourse = channel.unary_unary(
+                '/kat.scheduler.v1.CourseService/CompleteCourse',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.CompleteCourseRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
+                _registered_method=True)
+        self.MoveCourseProtocol = channel.unary_unary(
+                '/kat.scheduler.v1.CourseService/MoveCourseProtocol',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.MoveCourseProtocolRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
+                _registered_method=True)
+        self.ListCourseChanges = channel.unary_unary(
+                '/kat.scheduler.v1.CourseService/ListCourseChanges',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ListCourseChangesRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ListCourseChangesResponse.FromString,
+                _registered_method=True)
 
 
 class CourseServiceServicer:
     """Courses of treatment: a few sessions under one protocol version, never open-ended.
 
-    Resource: courses/{course}.
+    Resources: courses/{course}, courseReviews/{course_review}, courseChanges/{course_change}.
     """
 
     def EnrollPatient(self, request, context):
@@ -264,6 +353,73 @@ class CourseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReviewCourse(self, request, context):
+        """Records a supervisor's signed review of how a course goes: it is continued, up to the next review, or ended.
+
+        An ended course is completed; its held and booked sessions are cancelled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCourseReview(self, request, context):
+        """Returns one review.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCourseReviews(self, request, context):
+        """Lists the reviews of a course, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExtendCourse(self, request, context):
+        """Raises how many sessions a course may hold, by the newest signed review, up to the protocol's maximum.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseCourse(self, request, context):
+        """Pauses a course: its sessions stay where they are, but nobody is checked in and nothing new is booked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeCourse(self, request, context):
+        """Resumes a paused course.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteCourse(self, request, context):
+        """Ends a course.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MoveCourseProtocol(self, request, context):
+        """Moves a running course to another version of its protocol.
+
+        Sessions that took place keep their version. Held and booked ones follow: their interval is the new version's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCourseChanges(self, request, context):
+        """Lists what was changed about a course, by whom and why, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CourseServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -287,6 +443,51 @@ def add_CourseServiceServicer_to_server(servicer, server):
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ListCoursesRequest.FromString,
                     response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ListCoursesResponse.SerializeToString,
             ),
+            'ReviewCourse': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewCourse,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ReviewCourseRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ReviewCourseResponse.SerializeToString,
+            ),
+            'GetCourseReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCourseReview,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.GetCourseReviewRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.CourseReview.SerializeToString,
+            ),
+            'ListCourseReviews': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCourseReviews,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ListCourseReviewsRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ListCourseReviewsResponse.SerializeToString,
+            ),
+            'ExtendCourse': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExtendCourse,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ExtendCourseRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.SerializeToString,
+            ),
+            'PauseCourse': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseCourse,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.PauseCourseRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.SerializeToString,
+            ),
+            'ResumeCourse': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeCourse,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ResumeCourseRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.SerializeToString,
+            ),
+            'CompleteCourse': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteCourse,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.CompleteCourseRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.SerializeToString,
+            ),
+            'MoveCourseProtocol': grpc.unary_unary_rpc_method_handler(
+                    servicer.MoveCourseProtocol,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.MoveCourseProtocolRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.SerializeToString,
+            ),
+            'ListCourseChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCourseChanges,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ListCourseChangesRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ListCourseChangesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'kat.scheduler.v1.CourseService', rpc_method_handlers)
@@ -298,7 +499,7 @@ def add_CourseServiceServicer_to_server(servicer, server):
 class CourseService:
     """Courses of treatment: a few sessions under one protocol version, never open-ended.
 
-    Resource: courses/{course}.
+    Resources: courses/{course}, courseReviews/{course_review}, courseChanges/{course_change}.
     """
 
     @staticmethod
@@ -399,6 +600,249 @@ class CourseService:
             '/kat.scheduler.v1.CourseService/ListCourses',
             kat_dot_scheduler_dot_v1_dot_course__pb2.ListCoursesRequest.SerializeToString,
             kat_dot_scheduler_dot_v1_dot_course__pb2.ListCoursesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewCourse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.CourseService/ReviewCourse',
+            kat_dot_scheduler_dot_v1_dot_course__pb2.ReviewCourseRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_course__pb2.ReviewCourseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCourseReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.CourseService/GetCourseReview',
+            kat_dot_scheduler_dot_v1_dot_course__pb2.GetCourseReviewRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_course__pb2.CourseReview.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCourseReviews(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.CourseService/ListCourseReviews',
+            kat_dot_scheduler_dot_v1_dot_course__pb2.ListCourseReviewsRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_course__pb2.ListCourseReviewsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExtendCourse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.CourseService/ExtendCourse',
+            kat_dot_scheduler_dot_v1_dot_course__pb2.ExtendCourseRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseCourse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.CourseService/PauseCourse',
+            kat_dot_scheduler_dot_v1_dot_course__pb2.PauseCourseRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeCourse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.CourseService/ResumeCourse',
+            kat_dot_scheduler_dot_v1_dot_course__pb2.ResumeCourseRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteCourse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.CourseService/CompleteCourse',
+            kat_dot_scheduler_dot_v1_dot_course__pb2.CompleteCourseRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MoveCourseProtocol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.CourseService/MoveCourseProtocol',
+            kat_dot_scheduler_dot_v1_dot_course__pb2.MoveCourseProtocolRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCourseChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.CourseService/ListCourseChanges',
+            kat_dot_scheduler_dot_v1_dot_course__pb2.ListCourseChangesRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_course__pb2.ListCourseChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

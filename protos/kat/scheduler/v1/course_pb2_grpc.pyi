@@ -39,6 +39,8 @@ class ProtocolServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ProtocolServiceAsyncStub: ...
     InstallDefaultProtocols: _grpc.UnaryUnaryMultiCallable[_course_pb2.InstallDefaultProtocolsRequest, _course_pb2.InstallDefaultProtocolsResponse]
     """Takes the default protocols that the suite ships into use, those not yet known; the answer holds all of them."""
+    CreateProtocol: _grpc.UnaryUnaryMultiCallable[_course_pb2.CreateProtocolRequest, _protocol_pb2.Protocol]
+    """Takes a definition of the organization's own into use, as the next version of its code."""
     GetProtocol: _grpc.UnaryUnaryMultiCallable[_course_pb2.GetProtocolRequest, _protocol_pb2.Protocol]
     """Returns one protocol version."""
     ListProtocols: _grpc.UnaryUnaryMultiCallable[_course_pb2.ListProtocolsRequest, _course_pb2.ListProtocolsResponse]
@@ -54,6 +56,8 @@ class ProtocolServiceAsyncStub(ProtocolServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     InstallDefaultProtocols: _aio.UnaryUnaryMultiCallable[_course_pb2.InstallDefaultProtocolsRequest, _course_pb2.InstallDefaultProtocolsResponse]  # type: ignore[assignment]
     """Takes the default protocols that the suite ships into use, those not yet known; the answer holds all of them."""
+    CreateProtocol: _aio.UnaryUnaryMultiCallable[_course_pb2.CreateProtocolRequest, _protocol_pb2.Protocol]  # type: ignore[assignment]
+    """Takes a definition of the organization's own into use, as the next version of its code."""
     GetProtocol: _aio.UnaryUnaryMultiCallable[_course_pb2.GetProtocolRequest, _protocol_pb2.Protocol]  # type: ignore[assignment]
     """Returns one protocol version."""
     ListProtocols: _aio.UnaryUnaryMultiCallable[_course_pb2.ListProtocolsRequest, _course_pb2.ListProtocolsResponse]  # type: ignore[assignment]
@@ -72,6 +76,14 @@ class ProtocolServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_course_pb2.InstallDefaultProtocolsResponse, _abc.Awaitable[_course_pb2.InstallDefaultProtocolsResponse]]:
         """Takes the default protocols that the suite ships into use, those not yet known; the answer holds all of them."""
+
+    @_abc_1.abstractmethod
+    def CreateProtocol(
+        self,
+        request: _course_pb2.CreateProtocolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_protocol_pb2.Protocol, _abc.Awaitable[_protocol_pb2.Protocol]]:
+        """Takes a definition of the organization's own into use, as the next version of its code."""
 
     @_abc_1.abstractmethod
     def GetProtocol(
@@ -94,7 +106,7 @@ def add_ProtocolServiceServicer_to_server(servicer: ProtocolServiceServicer, ser
 class CourseServiceStub:
     """Courses of treatment: a few sessions under one protocol version, never open-ended.
 
-    Resource: courses/{course}.
+    Resources: courses/{course}, courseReviews/{course_review}, courseChanges/{course_change}.
     """
 
     @_typing.overload
@@ -109,12 +121,36 @@ class CourseServiceStub:
     """Returns one course."""
     ListCourses: _grpc.UnaryUnaryMultiCallable[_course_pb2.ListCoursesRequest, _course_pb2.ListCoursesResponse]
     """Lists courses, newest first."""
+    ReviewCourse: _grpc.UnaryUnaryMultiCallable[_course_pb2.ReviewCourseRequest, _course_pb2.ReviewCourseResponse]
+    """Records a supervisor's signed review of how a course goes: it is continued, up to the next review, or ended.
+
+    An ended course is completed; its held and booked sessions are cancelled.
+    """
+    GetCourseReview: _grpc.UnaryUnaryMultiCallable[_course_pb2.GetCourseReviewRequest, _course_pb2.CourseReview]
+    """Returns one review."""
+    ListCourseReviews: _grpc.UnaryUnaryMultiCallable[_course_pb2.ListCourseReviewsRequest, _course_pb2.ListCourseReviewsResponse]
+    """Lists the reviews of a course, newest first."""
+    ExtendCourse: _grpc.UnaryUnaryMultiCallable[_course_pb2.ExtendCourseRequest, _course_pb2.Course]
+    """Raises how many sessions a course may hold, by the newest signed review, up to the protocol's maximum."""
+    PauseCourse: _grpc.UnaryUnaryMultiCallable[_course_pb2.PauseCourseRequest, _course_pb2.Course]
+    """Pauses a course: its sessions stay where they are, but nobody is checked in and nothing new is booked."""
+    ResumeCourse: _grpc.UnaryUnaryMultiCallable[_course_pb2.ResumeCourseRequest, _course_pb2.Course]
+    """Resumes a paused course."""
+    CompleteCourse: _grpc.UnaryUnaryMultiCallable[_course_pb2.CompleteCourseRequest, _course_pb2.Course]
+    """Ends a course."""
+    MoveCourseProtocol: _grpc.UnaryUnaryMultiCallable[_course_pb2.MoveCourseProtocolRequest, _course_pb2.Course]
+    """Moves a running course to another version of its protocol.
+
+    Sessions that took place keep their version. Held and booked ones follow: their interval is the new version's.
+    """
+    ListCourseChanges: _grpc.UnaryUnaryMultiCallable[_course_pb2.ListCourseChangesRequest, _course_pb2.ListCourseChangesResponse]
+    """Lists what was changed about a course, by whom and why, newest first."""
 
 @_typing.type_check_only
 class CourseServiceAsyncStub(CourseServiceStub):
     """Courses of treatment: a few sessions under one protocol version, never open-ended.
 
-    Resource: courses/{course}.
+    Resources: courses/{course}, courseReviews/{course_review}, courseChanges/{course_change}.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -126,11 +162,35 @@ class CourseServiceAsyncStub(CourseServiceStub):
     """Returns one course."""
     ListCourses: _aio.UnaryUnaryMultiCallable[_course_pb2.ListCoursesRequest, _course_pb2.ListCoursesResponse]  # type: ignore[assignment]
     """Lists courses, newest first."""
+    ReviewCourse: _aio.UnaryUnaryMultiCallable[_course_pb2.ReviewCourseRequest, _course_pb2.ReviewCourseResponse]  # type: ignore[assignment]
+    """Records a supervisor's signed review of how a course goes: it is continued, up to the next review, or ended.
+
+    An ended course is completed; its held and booked sessions are cancelled.
+    """
+    GetCourseReview: _aio.UnaryUnaryMultiCallable[_course_pb2.GetCourseReviewRequest, _course_pb2.CourseReview]  # type: ignore[assignment]
+    """Returns one review."""
+    ListCourseReviews: _aio.UnaryUnaryMultiCallable[_course_pb2.ListCourseReviewsRequest, _course_pb2.ListCourseReviewsResponse]  # type: ignore[assignment]
+    """Lists the reviews of a course, newest first."""
+    ExtendCourse: _aio.UnaryUnaryMultiCallable[_course_pb2.ExtendCourseRequest, _course_pb2.Course]  # type: ignore[assignment]
+    """Raises how many sessions a course may hold, by the newest signed review, up to the protocol's maximum."""
+    PauseCourse: _aio.UnaryUnaryMultiCallable[_course_pb2.PauseCourseRequest, _course_pb2.Course]  # type: ignore[assignment]
+    """Pauses a course: its sessions stay where they are, but nobody is checked in and nothing new is booked."""
+    ResumeCourse: _aio.UnaryUnaryMultiCallable[_course_pb2.ResumeCourseRequest, _course_pb2.Course]  # type: ignore[assignment]
+    """Resumes a paused course."""
+    CompleteCourse: _aio.UnaryUnaryMultiCallable[_course_pb2.CompleteCourseRequest, _course_pb2.Course]  # type: ignore[assignment]
+    """Ends a course."""
+    MoveCourseProtocol: _aio.UnaryUnaryMultiCallable[_course_pb2.MoveCourseProtocolRequest, _course_pb2.Course]  # type: ignore[assignment]
+    """Moves a running course to another version of its protocol.
+
+    Sessions that took place keep their version. Held and booked ones follow: their interval is the new version's.
+    """
+    ListCourseChanges: _aio.UnaryUnaryMultiCallable[_course_pb2.ListCourseChangesRequest, _course_pb2.ListCourseChangesResponse]  # type: ignore[assignment]
+    """Lists what was changed about a course, by whom and why, newest first."""
 
 class CourseServiceServicer(metaclass=_abc_1.ABCMeta):
     """Courses of treatment: a few sessions under one protocol version, never open-ended.
 
-    Resource: courses/{course}.
+    Resources: courses/{course}, courseReviews/{course_review}, courseChanges/{course_change}.
     """
 
     @_abc_1.abstractmethod
@@ -164,5 +224,83 @@ class CourseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_course_pb2.ListCoursesResponse, _abc.Awaitable[_course_pb2.ListCoursesResponse]]:
         """Lists courses, newest first."""
+
+    @_abc_1.abstractmethod
+    def ReviewCourse(
+        self,
+        request: _course_pb2.ReviewCourseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_course_pb2.ReviewCourseResponse, _abc.Awaitable[_course_pb2.ReviewCourseResponse]]:
+        """Records a supervisor's signed review of how a course goes: it is continued, up to the next review, or ended.
+
+        An ended course is completed; its held and booked sessions are cancelled.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCourseReview(
+        self,
+        request: _course_pb2.GetCourseReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_course_pb2.CourseReview, _abc.Awaitable[_course_pb2.CourseReview]]:
+        """Returns one review."""
+
+    @_abc_1.abstractmethod
+    def ListCourseReviews(
+        self,
+        request: _course_pb2.ListCourseReviewsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_course_pb2.ListCourseReviewsResponse, _abc.Awaitable[_course_pb2.ListCourseReviewsResponse]]:
+        """Lists the reviews of a course, newest first."""
+
+    @_abc_1.abstractmethod
+    def ExtendCourse(
+        self,
+        request: _course_pb2.ExtendCourseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_course_pb2.Course, _abc.Awaitable[_course_pb2.Course]]:
+        """Raises how many sessions a course may hold, by the newest signed review, up to the protocol's maximum."""
+
+    @_abc_1.abstractmethod
+    def PauseCourse(
+        self,
+        request: _course_pb2.PauseCourseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_course_pb2.Course, _abc.Awaitable[_course_pb2.Course]]:
+        """Pauses a course: its sessions stay where they are, but nobody is checked in and nothing new is booked."""
+
+    @_abc_1.abstractmethod
+    def ResumeCourse(
+        self,
+        request: _course_pb2.ResumeCourseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_course_pb2.Course, _abc.Awaitable[_course_pb2.Course]]:
+        """Resumes a paused course."""
+
+    @_abc_1.abstractmethod
+    def CompleteCourse(
+        self,
+        request: _course_pb2.CompleteCourseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_course_pb2.Course, _abc.Awaitable[_course_pb2.Course]]:
+        """Ends a course."""
+
+    @_abc_1.abstractmethod
+    def MoveCourseProtocol(
+        self,
+        request: _course_pb2.MoveCourseProtocolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_course_pb2.Course, _abc.Awaitable[_course_pb2.Course]]:
+        """Moves a running course to another version of its protocol.
+
+        Sessions that took place keep their version. Held and booked ones follow: their interval is the new version's.
+        """
+
+    @_abc_1.abstractmethod
+    def ListCourseChanges(
+        self,
+        request: _course_pb2.ListCourseChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_course_pb2.ListCourseChangesResponse, _abc.Awaitable[_course_pb2.ListCourseChangesResponse]]:
+        """Lists what was changed about a course, by whom and why, newest first."""
 
 def add_CourseServiceServicer_to_server(servicer: CourseServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

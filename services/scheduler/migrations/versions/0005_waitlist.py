@@ -24,8 +24,8 @@ create table waitlist_entry (
 create unique index waitlist_entry_open on waitlist_entry (organization_id, course_id)
     where state in ('waiting', 'offered');
 create index waitlist_entry_by_wait on waitlist_entry (organization_id, create_time, waitlist_entry_id);
-create index waitlist_entry_waiting on waitlist_entry (create_time) where state = 'waiting';
-create index waitlist_entry_offered on waitlist_entry (offer_expire_time) where state = 'offered';
+create index waitlist_entry_waiting on waitlist_entry (organization_id, create_time)
+    where state in ('waiting', 'offered');
 create table waitlist_refusal (
     organization_id uuid not null, waitlist_entry_id uuid not null, clinic_id uuid not null,
     start_time timestamptz not null,
@@ -57,13 +57,6 @@ create constraint trigger vacated after update on session deferrable initially d
     execute function note_vacancy();
 """
 
-# The jobs look for what is due in every organization; they change it in a transaction of its organization alone.
-_DUE_WORK = """
-create policy due_work on waitlist_entry for select
-    using (current_setting('kat.scope', true) = 'worker' and state in ('waiting', 'offered'));
-create policy due_work on vacancy for select using (current_setting('kat.scope', true) = 'worker');
-"""
-
 
 def upgrade() -> None:
     """Add the waiting list, what was refused of it, and the slots that became free."""
@@ -71,7 +64,6 @@ def upgrade() -> None:
         execute(script)
     for table in ("waitlist_entry", "waitlist_refusal", "vacancy"):
         row_level_security(table)
-    execute(_DUE_WORK)
     grant("waitlist_entry", "select, insert, update")
     grant("waitlist_refusal", "select, insert")
     grant("vacancy", "select, insert, delete")

@@ -20,14 +20,19 @@ class Session(Table, table=True):
 
     __tablename__ = "session"
     __table_args__ = (
-        references("course", "course_id", "patient_id", "protocol_id", "interval_days", "session_cap"),
+        ForeignKeyConstraint(
+            (ORGANIZATION, "course_id", "patient_id", "session_cap"),
+            [f"course.{key}" for key in (ORGANIZATION, "course_id", "patient_id", "session_cap")],
+            onupdate="CASCADE",
+        ),
+        references("protocol", "protocol_id", "interval_days"),
         references("room", "room_id", "clinic_id"),
         references("clinic", "clinic_id", "time_zone"),
         UniqueConstraint(ORGANIZATION, "session_id", "live", name="session_live"),
         UniqueConstraint(ORGANIZATION, "session_id", "patient_id", name="session_of_patient"),
         Index("session_place", ORGANIZATION, "course_id", "place", unique=True, postgresql_where=text("counted")),
-        Index("session_held", "hold_expire_time", postgresql_where=text("state = 'held'")),
-        Index("session_expected", "start_time", postgresql_where=text("state = 'booked'")),
+        Index("session_held", ORGANIZATION, "hold_expire_time", postgresql_where=text("state = 'held'")),
+        Index("session_expected", ORGANIZATION, "start_time", postgresql_where=text("state = 'booked'")),
         Index("session_by_start", ORGANIZATION, "start_time", "session_id"),
         Index("session_by_clinic", ORGANIZATION, "clinic_id", "start_time", "session_id"),
         Index("session_by_room", ORGANIZATION, "room_id", "start_time", "session_id"),

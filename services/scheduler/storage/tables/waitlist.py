@@ -26,8 +26,12 @@ class WaitlistEntry(Table, table=True):
             postgresql_where=text("state in ('waiting', 'offered')"),
         ),
         Index("waitlist_entry_by_wait", ORGANIZATION, "create_time", "waitlist_entry_id"),
-        Index("waitlist_entry_waiting", "create_time", postgresql_where=text("state = 'waiting'")),
-        Index("waitlist_entry_offered", "offer_expire_time", postgresql_where=text("state = 'offered'")),
+        Index(
+            "waitlist_entry_waiting",
+            ORGANIZATION,
+            "create_time",
+            postgresql_where=text("state in ('waiting', 'offered')"),
+        ),
     )
 
     organization_id: UUID = key()
