@@ -17,6 +17,7 @@ class SlotSearch:
 
     Attributes:
         dates: the clinic-local dates to look at.
+        offered_dates: those of them on which the patient could be treated; only there slots are offered.
         attendance: from arrival to discharge.
         turnover: from discharge until the room is free again.
         earliest_time: not before, on the clinic's clock.
@@ -27,11 +28,12 @@ class SlotSearch:
     protocol_code: str
     clinic_ids: tuple[UUID, ...]
     dates: tuple[date, ...]
+    offered_dates: tuple[date, ...]
     attendance: timedelta
     turnover: timedelta
     after: datetime
-    earliest_time: time | None = None
-    latest_time: time | None = None
+    earliest_time: time = time.min
+    latest_time: time = time.max
     preferred_supervisor: UUID | None = None
 
 
@@ -63,3 +65,11 @@ class DateWithoutSlot:
     clinic_id: UUID
     date: date
     codes: tuple[BlockerCode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FreeTime:
+    """Slots, best first; and the dates on which nothing is free at all, by clinic and date."""
+
+    slots: tuple[Slot, ...]
+    without: tuple[DateWithoutSlot, ...]
