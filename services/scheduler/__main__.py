@@ -62,7 +62,7 @@ async def serve(settings: SchedulerSettings) -> None:
         course_pb2_grpc.add_ProtocolServiceServicer_to_server, ProtocolServicer(calls, clock, default_protocols())
     )
     server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, CourseServicer(calls, clock))
-    server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, SessionServicer(calls, clock))
+    server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, SessionServicer(calls, clock, settings.policy()))
     server.add(
         events_pb2_grpc.add_EventSinkServicer_to_server,
         EventSink(database, RUNTIME_TABLES, event_handlers(unit, clock)),

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.runtime.errors import AbortedError, AlreadyExistsError, FailedPreconditionError
 from services.runtime.errors import Blocker as StatusBlocker
 from services.scheduler.domain.blockers import Blocker
+from services.scheduler.domain.extension import Hit
 
 
 class BookingRefusedError(FailedPreconditionError):
@@ -21,6 +23,18 @@ class BookingRefusedError(FailedPreconditionError):
             "This cannot be booked; resolve every blocker: " + "; ".join(_described(blockers)),
             reason="BOOKING_REFUSED",
             blockers=_for_status(blockers, subject),
+        )
+
+
+class ExtensionRefusedError(FailedPreconditionError):
+    """A session cannot end later while others stand in the way: each, with a proposed move."""
+
+    def __init__(self, hits: Sequence[Hit], subject: str) -> None:
+        self.hits = tuple(hits)
+        super().__init__(
+            f"{subject} would run into {len(hits)} sessions; send a move for each, such as the one proposed",
+            reason="EXTENSION_REFUSED",
+            blockers=[StatusBlocker(hit.code, hit.session.name, _proposal(hit)) for hit in hits],
         )
 
 
@@ -49,6 +63,22 @@ class WrongStateError(FailedPreconditionError):
 
     def __init__(self, name: str, state: str, needed: str) -> None:
         super().__init__(f"{name} is {state}; this can be done only while it is {needed}", reason="WRONG_STATE")
+
+
+class NotYetDueError(FailedPreconditionError):
+    """A session has not begun, so nobody can have missed it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} has not begun; a no-show is recorded after its start", reason="NOT_YET_DUE")
+
+
+class DoseRecordedError(FailedPreconditionError):
+    """A dose was given in the session, so it took place."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"A dose was given in {name}, so it took place; amend the dose record first", reason="DOSE_RECORDED"
+        )
 
 
 class StaleEtagError(AbortedError):
@@ -85,3 +115,11 @@ def _for_status(blockers: Sequence[Blocker], subject: str) -> list[StatusBlocker
         for blocker in blockers
         for name in [f"sessions/{session}" for session in blocker.sessions] or [subject]
     ]
+
+
+def _proposal(hit: Hit) -> str:
+    slot = hit.proposal
+    if slot is None:
+        return "no free slot is near; cancel it, or choose another clinic or date"
+    local = slot.interval.start.astimezone(ZoneInfo(slot.time_zone))
+    return f"could stand on {local:%Y-%m-%d} at {local:%H:%M} in rooms/{slot.room_id}"

@@ -50,6 +50,18 @@ class OutboxEvents:
         """See the port."""
         await self._append(_session(session), events.session_checked_in(session))
 
+    async def session_no_show(self, session: Session) -> None:
+        """See the port."""
+        await self._append(_session(session), events.session_no_show(session))
+
+    async def session_extended(self, session: Session) -> None:
+        """See the port."""
+        await self._append(_session(session), events.session_extended(session))
+
+    async def session_supervision_changed(self, session: Session) -> None:
+        """See the port."""
+        await self._append(_session(session), events.session_supervision_changed(session))
+
     async def _append(self, aggregate: str, payload: Message) -> None:
         await self._outbox.append(self._connection, self._organization_id, aggregate=aggregate, payload=payload)
 

@@ -31,7 +31,16 @@ def event_handlers(unit_on: UnitOn) -> Mapping[str, Handler]:
         await unit_on(connection, organization_id).projection.put_session(session)
 
     sessions = dict.fromkeys(
-        ("session_booked", "session_rescheduled", "session_cancelled", "session_confirmed", "session_checked_in"),
+        (
+            "session_booked",
+            "session_rescheduled",
+            "session_cancelled",
+            "session_confirmed",
+            "session_checked_in",
+            "session_no_show",
+            "session_extended",
+            "session_supervision_changed",
+        ),
         session_changed,
     )
     return {"protocol_installed": protocol_installed, "course_activated": course_activated, **sessions}

@@ -63,6 +63,21 @@ def session_checked_in(session: Session) -> events_pb2.SessionCheckedIn:
     )
 
 
+def session_no_show(session: Session) -> events_pb2.SessionNoShow:
+    """Return the event of a missed session."""
+    return events_pb2.SessionNoShow(session=_snapshot(session))
+
+
+def session_extended(session: Session) -> events_pb2.SessionExtended:
+    """Return the event of a session that takes longer."""
+    return events_pb2.SessionExtended(session=_snapshot(session))
+
+
+def session_supervision_changed(session: Session) -> events_pb2.SessionSupervisionChanged:
+    """Return the event of a hand-over."""
+    return events_pb2.SessionSupervisionChanged(session=_snapshot(session))
+
+
 def dose_given(event: Any) -> DoseGiven:
     """Read that a dose was given.
 

@@ -14,13 +14,12 @@ from services.scheduler.domain.local_time import LocalTime
 from services.scheduler.domain.session import Session, SessionState, Supervision
 from services.scheduler.ports.paging import Listing
 from services.scheduler.ports.sessions import SessionFilter
-from services.scheduler.use_cases.booking import Booking, Reschedule
-from services.scheduler.use_cases.series import Series
+from services.scheduler.use_cases.booking import Booking
+from services.scheduler.use_cases.holding import HeldBooking
+from services.scheduler.use_cases.rescheduling import Reschedule
 from services.scheduler.use_cases.sessions import SessionChange
 
 _OFFSET = re.compile(r"([+-])(\d\d):([0-5]\d)")
-_MAXIMUM_WEEKS = 8
-_MAXIMUM_SERIES = 100
 _STATES: dict[int, SessionState] = {
     session_pb2.Session.State.Value(f"STATE_{state.name}"): state for state in SessionState
 }
@@ -33,28 +32,34 @@ def booking(message: session_pb2.Booking) -> Booking:
         InvalidArgumentError: every fault.
     """
     fields = Fields()
-    read = _booking(fields, "booking", message)
+    read = read_booking(fields, "booking", message)
     fields.check()
     return read
 
 
-def series(request: session_pb2.BookSeriesRequest) -> Series:
-    """Read a series.
+def held_or_new(request: session_pb2.BookSessionRequest) -> Booking | HeldBooking:
+    """Read a booking, or which held session is to be booked.
 
     Raises:
         InvalidArgumentError: every fault.
     """
     fields = Fields()
-    read = Series(
-        first=_booking(fields, "first", request.first),
-        interval_weeks=fields.integer("interval_weeks", request.interval_weeks, 1, _MAXIMUM_WEEKS),
-        count=fields.integer("count", request.count, 1, _MAXIMUM_SERIES),
+    if request.HasField("booking") == bool(request.hold):
+        fields.fault("booking", "send a booking or a hold, one of them")
+        fields.check()
+    read = (
+        HeldBooking(
+            fields.name("hold", request.hold, "sessions"),
+            fields.text("etag", request.etag, maximum=100),
+        )
+        if request.hold
+        else read_booking(fields, "booking", request.booking)
     )
     fields.check()
     return read
 
 
-def reschedule(request: session_pb2.RescheduleSessionRequest) -> Reschedule:
+def reschedule(request: session_pb2.RescheduleSessionRequest | session_pb2.RescheduleSeriesRequest) -> Reschedule:
     """Read where a session is to be moved.
 
     Raises:
@@ -64,7 +69,7 @@ def reschedule(request: session_pb2.RescheduleSessionRequest) -> Reschedule:
     command = Reschedule(
         session_id=fields.name("name", request.name, "sessions"),
         etag=fields.text("etag", request.etag, maximum=100),
-        arrival=_local_time(fields, "arrival", request, "arrival"),
+        arrival=local_time(fields, "arrival", request, "arrival"),
         room_id=fields.optional_name("room", request.room, "rooms"),
         supervisor_id=fields.optional_name("supervisor", request.supervisor, "practitioners"),
     )
@@ -72,8 +77,8 @@ def reschedule(request: session_pb2.RescheduleSessionRequest) -> Reschedule:
     return command
 
 
-def cancellation(request: session_pb2.CancelSessionRequest) -> SessionChange:
-    """Read a cancellation.
+def reasoned(request: Any) -> SessionChange:
+    """Read which session is to be cancelled or withdrawn, and why.
 
     Raises:
         InvalidArgumentError: every fault.
@@ -88,7 +93,7 @@ def cancellation(request: session_pb2.CancelSessionRequest) -> SessionChange:
     return change
 
 
-def change(request: session_pb2.ConfirmSessionRequest | session_pb2.CheckInSessionRequest) -> SessionChange:
+def change(request: Any) -> SessionChange:
     """Read which session is to be changed.
 
     Raises:
@@ -144,12 +149,8 @@ def session_message(session: Session) -> session_pb2.Session:
         etag=session.etag,
         create_time=timestamp(session.create_time),
         update_time=timestamp(session.update_time),
+        hold_expire_time=timestamp(session.hold_expire_time) if session.hold_expire_time else None,
     )
-
-
-def series_message(sessions: Iterable[Session]) -> session_pb2.BookSeriesResponse:
-    """Return a booked series."""
-    return session_pb2.BookSeriesResponse(sessions=[session_message(session) for session in sessions])
 
 
 def sessions_message(
@@ -163,19 +164,21 @@ def sessions_message(
 
 def blockers_message(blockers: Iterable[Blocker]) -> session_pb2.ValidateBookingResponse:
     """Return what stands in the way of a booking."""
-    return session_pb2.ValidateBookingResponse(blockers=[_blocker_message(blocker) for blocker in blockers])
+    return session_pb2.ValidateBookingResponse(blockers=[blocker_message(blocker) for blocker in blockers])
 
 
-def _booking(fields: Fields, path: str, message: session_pb2.Booking) -> Booking:
+def read_booking(fields: Fields, path: str, message: session_pb2.Booking) -> Booking:
+    """Read what is to be booked."""
     return Booking(
         course_id=fields.name(f"{path}.course", message.course, "courses"),
         room_id=fields.name(f"{path}.room", message.room, "rooms"),
-        arrival=_local_time(fields, f"{path}.arrival", message, "arrival"),
+        arrival=local_time(fields, f"{path}.arrival", message, "arrival"),
         supervisor_id=fields.optional_name(f"{path}.supervisor", message.supervisor, "practitioners"),
     )
 
 
-def _local_time(fields: Fields, path: str, message: Any, field: str) -> LocalTime:
+def local_time(fields: Fields, path: str, message: Any, field: str) -> LocalTime:
+    """Read a time on a clinic's clock."""
     read = getattr(message, field)
     return LocalTime(
         date=calendar_date(fields, f"{path}.date", read, "date"),
@@ -204,7 +207,8 @@ def _supervision_message(supervision: Supervision) -> session_pb2.Supervision:
     )
 
 
-def _blocker_message(blocker: Blocker) -> session_pb2.Blocker:
+def blocker_message(blocker: Blocker) -> session_pb2.Blocker:
+    """Return one thing that stands in the way."""
     return session_pb2.Blocker(
         code=session_pb2.BlockerCode.Value(f"BLOCKER_CODE_{blocker.code}"),
         description=blocker.description,

@@ -49,7 +49,7 @@ def slots_message(request: session_pb2.FindSlotsRequest, answer: SlotAnswer) -> 
     last = answer.next_position
     position = (str(int(last.preferred)), last.start_time.isoformat(), str(last.clinic_id)) if last else ()
     return session_pb2.FindSlotsResponse(
-        slots=[_slot_message(slot) for slot in answer.slots],
+        slots=[slot_message(slot) for slot in answer.slots],
         dates_without_slot=[_date_message(one) for one in answer.dates_without_slot],
         next_page_token=encode_token(request, *position) if position else "",
     )
@@ -87,7 +87,8 @@ def _position(token: tuple[str, ...] | None) -> SlotPosition | None:
         raise InvalidArgumentError([FieldViolation("page_token", fault)]) from None
 
 
-def _slot_message(slot: Slot) -> session_pb2.Slot:
+def slot_message(slot: Slot) -> session_pb2.Slot:
+    """Return a slot."""
     return session_pb2.Slot(
         clinic=format_name("clinics", slot.clinic_id),
         room=format_name("rooms", slot.room_id),

@@ -24,6 +24,7 @@ class BlockerCode(StrEnum):
     CONTRAINDICATION = "CONTRAINDICATION"
     CONSENT_MISSING = "CONSENT_MISSING"
     COURSE_NOT_ACTIVE = "COURSE_NOT_ACTIVE"
+    HOLD_EXPIRED = "HOLD_EXPIRED"
 
 
 @dataclass(frozen=True, slots=True)

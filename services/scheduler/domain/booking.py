@@ -77,16 +77,46 @@ def time_blockers(
     plan: Plan, around: Surroundings, *, now: datetime, wanted_supervisor: UUID | None = None
 ) -> list[Blocker]:
     """Return what keeps the session from standing at that time in that room."""
-    return [*_hours(plan, around, now), *_busy(plan, around), *_supervision(plan, around, wanted_supervisor)]
+    return [
+        *_hours(plan, around, now),
+        *_busy(plan, around),
+        *supervision_blockers(plan.interval, around.supervisors, wanted_supervisor),
+    ]
 
 
-def assign(plan: Plan, around: Surroundings, wanted_supervisor: UUID | None = None) -> Assignment | None:
+def supervision_blockers(
+    interval: Interval, supervisors: Sequence[Supervisor], wanted_supervisor: UUID | None = None
+) -> list[Blocker]:
+    """Return what keeps an interval from being supervised, by the wanted clinician or by anybody."""
+    candidates = _candidates(supervisors, wanted_supervisor)
+    if not candidates:
+        whom = "the supervisor is not" if wanted_supervisor else "nobody is"
+        text = (
+            f"{whom} on shift for the whole time, from arrival to discharge, with a valid credential for the protocol; "
+            "choose another time or supervisor, or add a shift"
+        )
+        return [Blocker(BlockerCode.NO_SUPERVISOR, text)]
+    if assign(interval, supervisors, wanted_supervisor) is not None:
+        return []
+    sessions = {
+        held.session_id: None
+        for candidate in candidates
+        for held in candidate.occupied
+        if held.interval.overlaps(interval)
+    }
+    text = "all who may supervise are at their ratio at that time; choose another time"
+    return [Blocker(BlockerCode.SUPERVISION_RATIO, text, tuple(sessions))]
+
+
+def assign(
+    interval: Interval, supervisors: Sequence[Supervisor], wanted_supervisor: UUID | None = None
+) -> Assignment | None:
     """Choose who supervises: the wanted one, otherwise the one with the fewest sessions around that time."""
     candidates = sorted(
-        _candidates(around, wanted_supervisor), key=lambda one: (len(one.occupied), one.practitioner_id)
+        _candidates(supervisors, wanted_supervisor), key=lambda one: (len(one.occupied), one.practitioner_id)
     )
     for candidate in candidates:
-        placement = place(plan.interval, candidate.occupied, candidate.ratio)
+        placement = place(interval, candidate.occupied, candidate.ratio)
         if placement is not None:
             return Assignment(candidate.practitioner_id, placement)
     return None
@@ -118,22 +148,5 @@ def _busy(plan: Plan, around: Surroundings) -> Iterable[Blocker]:
         yield Blocker(BlockerCode.ROOM_BUSY, text, around.room_sessions)
 
 
-def _supervision(plan: Plan, around: Surroundings, wanted: UUID | None) -> Iterable[Blocker]:
-    candidates = _candidates(around, wanted)
-    if not candidates:
-        whom = "the supervisor is not" if wanted else "nobody is"
-        text = f"{whom} on shift from arrival to discharge with a valid credential for the protocol"
-        yield Blocker(BlockerCode.NO_SUPERVISOR, text)
-    elif assign(plan, around, wanted) is None:
-        sessions = {
-            held.session_id: None
-            for candidate in candidates
-            for held in candidate.occupied
-            if held.interval.overlaps(plan.interval)
-        }
-        text = "all who may supervise are at their ratio at that time; choose another time"
-        yield Blocker(BlockerCode.SUPERVISION_RATIO, text, tuple(sessions))
-
-
-def _candidates(around: Surroundings, wanted: UUID | None) -> list[Supervisor]:
-    return [one for one in around.supervisors if wanted in (None, one.practitioner_id)]
+def _candidates(supervisors: Sequence[Supervisor], wanted: UUID | None) -> list[Supervisor]:
+    return [one for one in supervisors if wanted in (None, one.practitioner_id)]

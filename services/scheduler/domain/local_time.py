@@ -35,6 +35,12 @@ def resolve(local: LocalTime, zone: ZoneInfo) -> datetime | Blocker:
     return Blocker(BlockerCode.LOCAL_TIME_MISSING, text)
 
 
+def local_time_of(instant: datetime, zone: ZoneInfo) -> LocalTime:
+    """Return what a zone's clock shows at an instant, with the offset that makes it unambiguous."""
+    local = instant.astimezone(zone)
+    return LocalTime(local.date(), local.time(), local.utcoffset())
+
+
 def instants_of(day: date, at: time, zone: ZoneInfo) -> list[datetime]:
     """Return the instants, none to two, earliest first, at which the zone's clock shows that date and time."""
     wall = datetime.combine(day, at)

@@ -1,8 +1,9 @@
 """Sessions and the states that they go through."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,13 +12,38 @@ from services.scheduler.domain.protocol import Phases
 
 
 class SessionState(StrEnum):
-    """booked → checked_in → in_progress → fulfilled; booked → cancelled. FHIR R4 Appointment.status in the contract."""
+    """held → booked → checked_in → in_progress → fulfilled; else cancelled, no_show or entered_in_error.
 
+    FHIR R4 Appointment.status in the contract.
+    """
+
+    HELD = "held"
     BOOKED = "booked"
     CHECKED_IN = "checked_in"
     IN_PROGRESS = "in_progress"
     FULFILLED = "fulfilled"
     CANCELLED = "cancelled"
+    NO_SHOW = "no_show"
+    ENTERED_IN_ERROR = "entered_in_error"
+
+
+LIVE = frozenset(
+    {
+        SessionState.HELD,
+        SessionState.BOOKED,
+        SessionState.CHECKED_IN,
+        SessionState.IN_PROGRESS,
+        SessionState.FULFILLED,
+    }
+)
+"""States in which a session occupies its patient, room and supervisors."""
+
+ATTENDED = frozenset({SessionState.BOOKED, SessionState.CHECKED_IN, SessionState.IN_PROGRESS})
+"""States in which a patient is expected or there: supervision can be handed over, the end can move."""
+
+
+HOLD_EXPIRED = "hold expired"
+"""Why a session that was held for too long is cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +95,8 @@ class Session:
         revision: rises with every move and with cancellation.
         version: rises with every change.
         too_early: a dose given before leaves less than the interval; the session has to be moved.
+        hold_expire_time: until when a held session keeps its slot.
+        counted: it takes one of its course's places; a no-show does where the protocol says so.
         update_time: when a caller or an event last changed it.
     """
 
@@ -90,6 +118,8 @@ class Session:
     confirm_time: datetime | None
     check_in_time: datetime | None
     cancel_reason: str
+    hold_expire_time: datetime | None
+    counted: bool
     create_time: datetime
     update_time: datetime
 
@@ -97,6 +127,19 @@ class Session:
     def etag(self) -> str:
         """Changes with every change of the session."""
         return f"v{self.version}"
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"sessions/{self.session_id}"
+
+    def changed(self, now: datetime, **changes: Any) -> "Session":
+        """Return the session as it is after a change at that instant."""
+        return replace(self, version=self.version + 1, update_time=now, **changes)
+
+    def hold_expired(self, now: datetime) -> bool:
+        """Say whether it is held no longer."""
+        return self.state is SessionState.HELD and self.hold_expire_time is not None and self.hold_expire_time <= now
 
     @property
     def tentative(self) -> bool:

@@ -38,3 +38,15 @@ class Events(Port):
     async def session_checked_in(self, session: Session) -> None:
         """Tell that the patient came."""
         ...
+
+    async def session_no_show(self, session: Session) -> None:
+        """Tell that the patient did not come."""
+        ...
+
+    async def session_extended(self, session: Session) -> None:
+        """Tell that a session takes longer."""
+        ...
+
+    async def session_supervision_changed(self, session: Session) -> None:
+        """Tell that other clinicians supervise a session."""
+        ...

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Protocol as Port
 from uuid import UUID
 
-from services.scheduler.domain.booking import Assignment, Surroundings
+from services.scheduler.domain.booking import Assignment, Supervisor, Surroundings
 from services.scheduler.domain.cadence import Commitment
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.interval import Interval
@@ -17,7 +17,7 @@ from services.scheduler.ports.roster import Place
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSession:
-    """A session to store, booked."""
+    """A session to store: booked, or held until `hold_expire_time`."""
 
     session_id: UUID
     course: Course
@@ -25,6 +25,7 @@ class NewSession:
     plan: Plan
     assignment: Assignment
     create_time: datetime
+    hold_expire_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,15 @@ class SessionRepository(Port):
         """Return what is scheduled around a planned session, the one being moved left out."""
         ...
 
+    async def supervisors(
+        self, interval: Interval, day: date, clinic_id: UUID, protocol_code: str, *, moving: UUID | None
+    ) -> tuple[Supervisor, ...]:
+        """Return all who may supervise the whole of an interval on a date at a clinic, at their ratio or not.
+
+        What they supervise of the session being moved is left out.
+        """
+        ...
+
     async def add(self, new: NewSession) -> None:
         """Store a new session. Raises RaceLostError where a constraint refuses it."""
         ...
@@ -80,8 +90,38 @@ class SessionRepository(Port):
         """Store a session's new place in time. Raises RaceLostError where a constraint refuses it."""
         ...
 
+    async def supervise(self, session: Session, since: datetime, interval: Interval, assignment: Assignment) -> None:
+        """Give the supervision of a session to a clinician for an interval, and drop what was from `since` on.
+
+        Raises RaceLostError where a constraint refuses it.
+        """
+        ...
+
+    async def prolong(self, session: Session) -> None:
+        """Store a session's later end. Raises RaceLostError where a constraint refuses it."""
+        ...
+
+    async def lift(self, session_ids: Sequence[UUID]) -> None:
+        """Take sessions out of the schedule, within this unit of work, until `move` puts each of them back."""
+        ...
+
+    async def following(self, session: Session) -> list[Session]:
+        """Return a session and the booked ones of its course after it, by start."""
+        ...
+
+    async def expire_holds(self, now: datetime, patient_id: UUID, days: Sequence[tuple[UUID, date]]) -> int:
+        """Cancel the holds of a patient, and those at clinics on dates, that have expired; return how many."""
+        ...
+
+    async def has_dose(self, session_id: UUID) -> bool:
+        """Say whether a dose was given in a session."""
+        ...
+
     async def save_state(self, session: Session) -> None:
-        """Store a session's state, confirmation, arrival and reason for cancelling."""
+        """Store a session's state, confirmation, arrival, hold and reason for cancelling.
+
+        Raises RaceLostError where it becomes live again and a constraint refuses it.
+        """
         ...
 
     async def add_dose(self, administration_id: UUID, session: Session, given: datetime, interval_days: int) -> None:

@@ -1,5 +1,6 @@
 """One unit of work: one transaction of one organization."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol as Port
 
 from services.scheduler.ports.courses import CourseRepository, ProtocolRepository
@@ -35,6 +36,10 @@ class UnitOfWork(Port):
     @property
     def slots(self) -> SlotRepository:
         """Free time."""
+        ...
+
+    def rehearsal(self) -> AbstractAsyncContextManager[None]:
+        """Open a stretch of work whose writes are undone when it ends."""
         ...
 
     @property

@@ -23,7 +23,7 @@ _PATIENT = table_of(tables.Patient)
 _SELECT = select(
     _COURSE,
     select(func.count())
-    .where(_SESSION.c.course_id == _COURSE.c.course_id, _SESSION.c.live)
+    .where(_SESSION.c.course_id == _COURSE.c.course_id, _SESSION.c.counted)
     .scalar_subquery()
     .label("session_count"),
     select(func.max(_DOSE.c.dose_date + _DOSE.c.interval_days))

@@ -38,6 +38,8 @@ def session(row: Row[Any]) -> Session:
         confirm_time=row.confirm_time,
         check_in_time=row.check_in_time,
         cancel_reason=row.cancel_reason,
+        hold_expire_time=row.hold_expire_time,
+        counted=row.counted,
         create_time=row.create_time,
         update_time=row.update_time,
     )

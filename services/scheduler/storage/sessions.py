@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, column, func, select, text, type_coerce, update, values
+from sqlalchemy import ColumnElement, Integer, exists, func, or_, select, text, tuple_, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.booking import Assignment
 from services.scheduler.domain.course import Course
-from services.scheduler.domain.lanes import Occupied
-from services.scheduler.domain.session import Plan, Session, SessionState
+from services.scheduler.domain.interval import Interval
+from services.scheduler.domain.session import HOLD_EXPIRED, Plan, Session, SessionState
 from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.ports.roster import Place
 from services.scheduler.ports.sessions import NewSession, SessionFilter
-from services.scheduler.storage import tables
-from services.scheduler.storage.session_rows import session
+from services.scheduler.storage import session_rows, supervision, tables
 from services.scheduler.storage.statements import contested, listing, one
 from services.scheduler.storage.surroundings import PostgresSurroundings
 from services.scheduler.storage.tables import table_of
@@ -28,17 +27,18 @@ _PROTOCOL = table_of(tables.Protocol)
 _PATIENT = table_of(tables.Patient)
 _DOSE = table_of(tables.Dose)
 
-_PROMISES = frozenset(
-    {
-        "session_cadence",
-        "session_patient",
-        "session_room",
-        "session_place",
-        "session_course_cap",
-        "session_dose_anchor",
-        "supervision_ratio",
-        "supervision_qualified",
-    }
+_PROMISES = (
+    frozenset(
+        {
+            "session_cadence",
+            "session_patient",
+            "session_room",
+            "session_place",
+            "session_course_cap",
+            "session_dose_anchor",
+        }
+    )
+    | supervision.PROMISES
 )
 """Constraints that refuse what was free a moment ago."""
 
@@ -81,11 +81,12 @@ class PostgresSessions(PostgresSurroundings):
     def __init__(self, connection: AsyncConnection, organization_id: UUID) -> None:
         super().__init__(connection)
         self._organization_id = organization_id
+        self._supervision = supervision.SupervisionTable(connection, organization_id)
 
     async def get(self, session_id: UUID) -> Session:
         """See the port."""
         statement = _SELECT.where(_SESSION.c.session_id == session_id)
-        return session(await one(self._connection, statement, "sessions", session_id))
+        return session_rows.session(await one(self._connection, statement, "sessions", session_id))
 
     async def lock(self, session_id: UUID) -> Session:
         """See the port."""
@@ -97,7 +98,9 @@ class PostgresSessions(PostgresSurroundings):
     async def page(self, page: Page, wanted: SessionFilter) -> Listing[Session]:
         """See the port."""
         statement = _SELECT.where(*_conditions(wanted))
-        return await listing(self._connection, statement, (_SESSION.c.start_time, _SESSION.c.session_id), page, session)
+        return await listing(
+            self._connection, statement, (_SESSION.c.start_time, _SESSION.c.session_id), page, session_rows.session
+        )
 
     async def lock_days(self, days: Sequence[tuple[UUID, date]]) -> None:
         """See the port.
@@ -111,8 +114,7 @@ class PostgresSessions(PostgresSurroundings):
 
     async def add(self, new: NewSession) -> None:
         """See the port."""
-        course, placement = new.course, new.assignment.placement
-        await self._deal(new.assignment.practitioner_id, placement.moves)
+        course = new.course
         added = insert(_SESSION).values(
             organization_id=self._organization_id,
             session_id=new.session_id,
@@ -122,35 +124,72 @@ class PostgresSessions(PostgresSurroundings):
             interval_days=course.interval_days,
             session_cap=course.session_cap,
             place=_free_place(course),
-            state=SessionState.BOOKED,
+            state=SessionState.HELD if new.hold_expire_time else SessionState.BOOKED,
+            hold_expire_time=new.hold_expire_time,
             create_time=new.create_time,
             update_time=new.create_time,
             **_stands(new.place, new.plan),
         )
         await contested(self._connection, added, _PROMISES)
-        supervised = insert(_SUPERVISION).values(
-            organization_id=self._organization_id,
-            session_id=new.session_id,
-            practitioner_id=new.assignment.practitioner_id,
-            lane=placement.lane,
-            start_time=new.plan.start_time,
-            end_time=new.plan.end_time,
-            live=True,
-        )
-        await contested(self._connection, supervised, _PROMISES)
+        await self._supervision.add(new.session_id, new.plan.interval, new.assignment)
 
     async def move(self, session: Session, assignment: Assignment) -> None:
         """See the port."""
         place = Place(session.room_id, session.clinic_id, session.time_zone)
-        moved = update(_SESSION).where(_SESSION.c.session_id == session.session_id)
-        await contested(self._connection, moved.values(**_stands(place, session.plan), **_state(session)), _PROMISES)
-        own = Occupied(session.session_id, assignment.placement.lane, session.plan.interval)
-        await self._deal(assignment.practitioner_id, (*assignment.placement.moves, own))
+        await self._update(session, **_stands(place, session.plan), **_state(session))
+        await self._supervision.clear(session.session_id)
+        await self._supervision.add(session.session_id, session.plan.interval, assignment)
+
+    async def prolong(self, session: Session) -> None:
+        """See the port."""
+        plan = session.plan
+        await self._update(session, end_time=plan.end_time, release_time=plan.release_time, **_state(session))
+
+    async def supervise(self, session: Session, since: datetime, interval: Interval, assignment: Assignment) -> None:
+        """See the port."""
+        await self._supervision.end(session.session_id, since)
+        await self._supervision.add(session.session_id, interval, assignment)
+
+    async def lift(self, session_ids: Sequence[UUID]) -> None:
+        """See the port."""
+        statement = update(_SESSION).where(_SESSION.c.session_id.in_(session_ids))
+        await self._connection.execute(statement.values(state=SessionState.CANCELLED))
+
+    async def following(self, session: Session) -> list[Session]:
+        """See the port."""
+        statement = _SELECT.where(
+            _SESSION.c.course_id == session.course_id,
+            _SESSION.c.start_time >= session.plan.start_time,
+            _SESSION.c.state == SessionState.BOOKED,
+        )
+        found = await self._connection.execute(statement.order_by(_SESSION.c.start_time))
+        return [session_rows.session(row) for row in found]
+
+    async def expire_holds(self, now: datetime, patient_id: UUID, days: Sequence[tuple[UUID, date]]) -> int:
+        """See the port."""
+        in_the_way = or_(
+            _SESSION.c.patient_id == patient_id, tuple_(_SESSION.c.clinic_id, _SESSION.c.local_date).in_(days)
+        )
+        statement = update(_SESSION).where(
+            _SESSION.c.state == SessionState.HELD, _SESSION.c.hold_expire_time <= now, in_the_way
+        )
+        expired = statement.values(
+            state=SessionState.CANCELLED,
+            cancel_reason=HOLD_EXPIRED,
+            revision=_SESSION.c.revision + 1,
+            version=_SESSION.c.version + 1,
+            update_time=now,
+        )
+        return (await self._connection.execute(expired)).rowcount
+
+    async def has_dose(self, session_id: UUID) -> bool:
+        """See the port."""
+        found = select(exists().where(_DOSE.c.session_id == session_id))
+        return bool((await self._connection.execute(found)).scalar_one())
 
     async def save_state(self, session: Session) -> None:
         """See the port."""
-        statement = update(_SESSION).where(_SESSION.c.session_id == session.session_id)
-        await self._connection.execute(statement.values(**_state(session)))
+        await self._update(session, **_state(session))
 
     async def add_dose(self, administration_id: UUID, session: Session, given: datetime, interval_days: int) -> None:
         """See the port."""
@@ -166,24 +205,9 @@ class PostgresSessions(PostgresSurroundings):
         amended = statement.on_conflict_do_update(index_elements=["organization_id", "administration_id"], set_=told)
         await self._connection.execute(amended)
 
-    async def _deal(self, practitioner_id: UUID, dealt: Sequence[Occupied]) -> None:
-        """Give sessions to a supervisor in these lanes, in one statement, since lanes may be exchanged."""
-        if not dealt:
-            return
-        columns = [column(name, _SUPERVISION.c[name].type) for name in ("session_id", "lane", "start_time", "end_time")]
-        rows = [(one.session_id, one.lane, one.interval.start, one.interval.end) for one in dealt]
-        given = values(*columns, name="given").data(rows)
-        statement = (
-            update(_SUPERVISION)
-            .where(_SUPERVISION.c.session_id == given.c.session_id)
-            .values(
-                practitioner_id=practitioner_id,
-                lane=given.c.lane,
-                start_time=given.c.start_time,
-                end_time=given.c.end_time,
-            )
-        )
-        await contested(self._connection, statement, _PROMISES)
+    async def _update(self, session: Session, **changes: object) -> None:
+        statement = update(_SESSION).where(_SESSION.c.session_id == session.session_id)
+        await contested(self._connection, statement.values(**changes), _PROMISES)
 
 
 def _conditions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
@@ -205,9 +229,9 @@ def _conditions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
 
 
 def _free_place(course: Course) -> ColumnElement[int]:
-    """The lowest place that no live session of the course has; past the cap, which a constraint refuses, if none."""
+    """The lowest place that no counted session of the course has; past the cap, which a constraint refuses, if none."""
     place = func.generate_series(1, course.session_cap + 1).column_valued("n")
-    taken = select(_SESSION.c.place).where(_SESSION.c.course_id == course.course_id, _SESSION.c.live)
+    taken = select(_SESSION.c.place).where(_SESSION.c.course_id == course.course_id, _SESSION.c.counted)
     return select(func.min(place)).where(place.not_in(taken)).scalar_subquery()
 
 
@@ -232,5 +256,6 @@ def _state(session: Session) -> dict[str, object]:
         "confirm_time": session.confirm_time,
         "check_in_time": session.check_in_time,
         "cancel_reason": session.cancel_reason,
+        "hold_expire_time": session.hold_expire_time,
         "update_time": session.update_time,
     }

@@ -15,8 +15,7 @@ from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.lanes import Occupied
 from services.scheduler.domain.session import Plan
 from services.scheduler.ports.roster import Place
-from services.scheduler.storage import tables
-from services.scheduler.storage.session_rows import interval
+from services.scheduler.storage import session_rows, tables
 from services.scheduler.storage.tables import table_of
 
 _SESSION = table_of(tables.Session)
@@ -97,20 +96,23 @@ class PostgresSurroundings:
             commitments=tuple(commitments),
             room_sessions=tuple(room_sessions),
             opening=await self.opening(place.clinic_id, plan.local_date),
-            supervisors=await self._supervisors(plan, place.clinic_id, protocol_code, moving),
+            supervisors=await self.supervisors(
+                plan.interval, plan.local_date, place.clinic_id, protocol_code, moving=moving
+            ),
         )
 
-    async def _supervisors(
-        self, plan: Plan, clinic_id: UUID, protocol_code: str, moving: UUID | None
+    async def supervisors(
+        self, interval: Interval, day: date, clinic_id: UUID, protocol_code: str, *, moving: UUID | None
     ) -> tuple[Supervisor, ...]:
+        """See the port."""
         asked = {
             "clinic_id": clinic_id,
             "protocol_code": protocol_code,
-            "day": plan.local_date,
-            "start_time": plan.start_time,
-            "end_time": plan.end_time,
-            "first": plan.start_time - timedelta(days=2),
-            "last": plan.end_time + timedelta(days=1),
+            "day": day,
+            "start_time": interval.start,
+            "end_time": interval.end,
+            "first": interval.start - timedelta(days=2),
+            "last": interval.end + timedelta(days=1),
             "moving": moving,
         }
         rows = (await self._connection.execute(_SUPERVISORS, asked)).all()
@@ -127,5 +129,7 @@ def _commitment(row: Any) -> Commitment:
 
 
 def _supervisor(row: Row[Any]) -> Supervisor:
-    occupied = (Occupied(UUID(one), lane, interval(start, end)) for one, lane, start, end in row.occupied or ())
+    occupied = (
+        Occupied(UUID(one), lane, session_rows.interval(start, end)) for one, lane, start, end in row.occupied or ()
+    )
     return Supervisor(row.practitioner_id, row.supervision_ratio, tuple(occupied))

@@ -1,5 +1,7 @@
 """One unit of work: every repository on the same connection, and the events in its transaction."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,9 +18,19 @@ class PostgresUnit:
     """`UnitOfWork` on a connection inside a transaction of one organization."""
 
     def __init__(self, connection: AsyncConnection, organization_id: UUID, events: Events) -> None:
+        self._connection = connection
         self.roster = PostgresRoster(connection, organization_id)
         self.protocols = PostgresProtocols(connection, organization_id)
         self.courses = PostgresCourses(connection, organization_id)
         self.sessions = PostgresSessions(connection, organization_id)
         self.slots = PostgresSlots(connection)
         self.events = events
+
+    @asynccontextmanager
+    async def rehearsal(self) -> AsyncIterator[None]:
+        """See the port."""
+        savepoint = await self._connection.begin_nested()
+        try:
+            yield
+        finally:
+            await savepoint.rollback()

@@ -38,17 +38,6 @@ class Booking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reschedule:
-    """A session to move, as it was read. Without `room_id` it stays in its room."""
-
-    session_id: UUID
-    etag: str
-    arrival: LocalTime
-    room_id: UUID | None
-    supervisor_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One session that is to stand somewhere: of which course, where, when, and which one is being moved."""
 
@@ -92,8 +81,9 @@ async def validate_booking(booking: Booking, unit: UnitOfWork, clock: Clock) -> 
         NotFoundError: the course or the room is not known.
     """
     course = await unit.courses.get(booking.course_id)
-    found = await examine(await attempt_of(booking, course, unit), unit, clock.now())
-    return [*course_blockers(course, 1), *found.blockers]
+    attempt = await attempt_of(booking, course, unit)
+    async with unit.rehearsal():  # an expired hold in the way is taken out for the look
+        return (await look(attempt, unit, clock.now(), further_sessions=1)).blockers
 
 
 async def book_session(booking: Booking, unit: UnitOfWork, clock: Clock) -> Session:
@@ -104,59 +94,29 @@ async def book_session(booking: Booking, unit: UnitOfWork, clock: Clock) -> Sess
         BookingRefusedError: with every blocker.
         RaceLostError: another transaction took a place at the same moment; trying again tells what is in the way.
     """
+    now = clock.now()
+    session = await take_place(booking, unit, now)
+    await unit.events.session_booked(session)
+    return session
+
+
+async def take_place(
+    booking: Booking, unit: UnitOfWork, now: datetime, hold_expire_time: datetime | None = None
+) -> Session:
+    """Store a session where nothing is in the way: booked, or held until that time.
+
+    Raises:
+        NotFoundError: the course or the room is not known.
+        BookingRefusedError: with every blocker.
+        RaceLostError: another transaction took a place at the same moment.
+    """
     course = await unit.courses.lock(booking.course_id)
     attempt = await attempt_of(booking, course, unit)
     await lock_days([attempt], unit)
-    found = await examine(attempt, unit, clock.now())
-    if blockers := [*course_blockers(course, 1), *found.blockers]:
-        raise BookingRefusedError(blockers, f"courses/{course.course_id}")
-    return await add_session(attempt, found, unit, clock.now())
-
-
-async def reschedule_session(command: Reschedule, unit: UnitOfWork, clock: Clock) -> Session:
-    """Move a session that has not begun, keeping its id; a confirmation of the old time does not count any more.
-
-    Raises:
-        NotFoundError: the session or the room is not known.
-        StaleEtagError: the session was changed since it was read.
-        WrongStateError: it is not booked.
-        BookingRefusedError: with every blocker at the new time, the session's own place left out.
-        RaceLostError: another transaction took a place at the same moment.
-    """
-    session = await unit.sessions.lock(command.session_id)
-    require_booked(session, command.etag)
-    attempt = Attempt(
-        course=await unit.courses.get(session.course_id),
-        protocol=await unit.protocols.get(session.protocol_id),
-        place=await unit.roster.place(command.room_id or session.room_id),
-        arrival=command.arrival,
-        supervisor_id=command.supervisor_id,
-        moving=session.session_id,
-    )
-    await lock_days([attempt], unit)
-    found = await examine(attempt, unit, clock.now())
-    if blockers := [*course_blockers(attempt.course, 0), *found.blockers]:
-        raise BookingRefusedError(blockers, f"sessions/{session.session_id}")
-    planned, assignment = _free(found)
-    await unit.sessions.move(_moved(session, attempt.place, planned, clock.now()), assignment)
-    stored = await unit.sessions.get(session.session_id)
-    await unit.events.session_rescheduled(stored, session)
-    return stored
-
-
-def _moved(session: Session, place: Place, planned: Plan, now: datetime) -> Session:
-    return replace(
-        session,
-        clinic_id=place.clinic_id,
-        room_id=place.room_id,
-        time_zone=place.time_zone,
-        plan=planned,
-        too_early=False,
-        confirm_time=None,
-        revision=session.revision + 1,
-        version=session.version + 1,
-        update_time=now,
-    )
+    seen = await look(attempt, unit, now, further_sessions=1)
+    if seen.blockers:
+        raise BookingRefusedError(seen.blockers, f"courses/{course.course_id}")
+    return await add_session(seen.attempt, seen.finding, unit, now, hold_expire_time)
 
 
 def require_booked(session: Session, etag: str) -> None:
@@ -166,11 +126,44 @@ def require_booked(session: Session, etag: str) -> None:
         StaleEtagError: it was changed since it was read.
         WrongStateError: it is not booked.
     """
-    name = f"sessions/{session.session_id}"
+    require_state(session, etag, frozenset({SessionState.BOOKED}))
+
+
+def require_state(session: Session, etag: str, states: frozenset[SessionState]) -> None:
+    """Refuse to change a session that the caller has not read as it is, or that is in another state.
+
+    Raises:
+        StaleEtagError: it was changed since it was read.
+        WrongStateError: it is in none of these states.
+    """
     if etag != session.etag:
-        raise StaleEtagError(name)
-    if session.state is not SessionState.BOOKED:
-        raise WrongStateError(name, session.state, SessionState.BOOKED)
+        raise StaleEtagError(session.name)
+    if session.state not in states:
+        raise WrongStateError(session.name, session.state, " or ".join(sorted(states)))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of an attempt, and everything that stands in its way."""
+
+    attempt: Attempt
+    finding: Finding
+    blockers: list[Blocker]
+
+
+async def look(attempt: Attempt, unit: UnitOfWork, now: datetime, *, further_sessions: int) -> Look:
+    """Look at everything in the way of an attempt; holds that have expired are ended where they are."""
+    seen = await _look(attempt, unit, now, further_sessions)
+    days = [(attempt.place.clinic_id, attempt.arrival.date)]
+    if seen.blockers and await unit.sessions.expire_holds(now, attempt.course.patient_id, days):
+        course = await unit.courses.get(attempt.course.course_id)
+        seen = await _look(replace(attempt, course=course), unit, now, further_sessions)
+    return seen
+
+
+async def _look(attempt: Attempt, unit: UnitOfWork, now: datetime, further_sessions: int) -> Look:
+    finding = await examine(attempt, unit, now)
+    return Look(attempt, finding, [*course_blockers(attempt.course, further_sessions), *finding.blockers])
 
 
 async def lock_days(attempts: Sequence[Attempt], unit: UnitOfWork) -> None:
@@ -191,12 +184,15 @@ async def examine(attempt: Attempt, unit: UnitOfWork, now: datetime) -> Finding:
         planned, attempt.place, attempt.course.protocol_code, commitments, moving=attempt.moving
     )
     of_time = time_blockers(planned, around, now=now, wanted_supervisor=attempt.supervisor_id)
-    return Finding(of_date, tuple(of_time), planned, assign(planned, around, attempt.supervisor_id))
+    assignment = assign(planned.interval, around.supervisors, attempt.supervisor_id)
+    return Finding(of_date, tuple(of_time), planned, assignment)
 
 
-async def add_session(attempt: Attempt, found: Finding, unit: UnitOfWork, now: datetime) -> Session:
-    """Store the session of an attempt without blockers, and tell of it."""
-    planned, assignment = _free(found)
+async def add_session(
+    attempt: Attempt, found: Finding, unit: UnitOfWork, now: datetime, hold_expire_time: datetime | None = None
+) -> Session:
+    """Store the session of an attempt without blockers."""
+    planned, assignment = free(found)
     session_id = new_id()
     new = NewSession(
         session_id=session_id,
@@ -205,14 +201,18 @@ async def add_session(attempt: Attempt, found: Finding, unit: UnitOfWork, now: d
         plan=planned,
         assignment=assignment,
         create_time=now,
+        hold_expire_time=hold_expire_time,
     )
     await unit.sessions.add(new)
-    stored = await unit.sessions.get(session_id)
-    await unit.events.session_booked(stored)
-    return stored
+    return await unit.sessions.get(session_id)
 
 
-def _free(found: Finding) -> tuple[Plan, Assignment]:
+def free(found: Finding) -> tuple[Plan, Assignment]:
+    """Return where a session stands and who supervises it, of a finding without blockers.
+
+    Raises:
+        RaceLostError: it was blocked after all.
+    """
     if found.plan is None or found.assignment is None:
         raise RaceLostError
     return found.plan, found.assignment

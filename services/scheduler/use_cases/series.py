@@ -2,29 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.runtime.clock import Clock
 from services.scheduler.domain.blockers import Blocker, BlockerCode
-from services.scheduler.domain.booking import course_blockers
+from services.scheduler.domain.booking import course_blockers, date_blockers
+from services.scheduler.domain.cadence import Commitment
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.local_time import LocalTime, instants_of
 from services.scheduler.domain.session import Session
-from services.scheduler.domain.slots import SlotSearch
+from services.scheduler.domain.slots import Slot, SlotSearch
 from services.scheduler.errors import BookingRefusedError
 from services.scheduler.ports.unit import UnitOfWork
-from services.scheduler.use_cases.booking import (
-    Attempt,
-    Booking,
-    Finding,
-    add_session,
-    attempt_of,
-    examine,
-    lock_days,
-)
+from services.scheduler.use_cases.booking import Attempt, Booking, Finding, add_session, attempt_of, examine, lock_days
 
 ALTERNATIVES = 3
+ALTERNATIVE_DAYS = 6
+"""How far from its date the alternatives of a clashing session may lie."""
 _SLOTS_OF_A_DAY = 96
 
 
@@ -37,27 +32,97 @@ class Series:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One session of a series: what stands in its way and, where something does, the nearest slots that are free."""
+
+    arrival: LocalTime
+    blockers: tuple[Blocker, ...]
+    alternatives: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFinding:
+    """What stands in the way of a series as a whole, and of each of its sessions."""
+
+    blockers: tuple[Blocker, ...]
+    occurrences: tuple[Occurrence, ...]
+
+    @property
+    def all_blockers(self) -> list[Blocker]:
+        """All of them; those of a session name its date and the nearest free slots."""
+        named = [blocker for occurrence in self.occurrences for blocker in _named(occurrence)]
+        return [*self.blockers, *named]
+
+
 async def book_series(series: Series, unit: UnitOfWork, clock: Clock) -> list[Session]:
     """Book every session of a series, or none.
 
     Raises:
         NotFoundError: the course or the room is not known.
-        BookingRefusedError: with every blocker of every date and, where the time is the matter, the nearest times
-            that are free on that date.
+        BookingRefusedError: with every blocker of every date, and the nearest slots that are free.
         RaceLostError: another transaction took a place at the same moment.
     """
     course = await unit.courses.lock(series.first.course_id)
-    first = await attempt_of(series.first, course, unit)
-    attempts = [replace(first, arrival=_arrival(first, series, number)) for number in range(series.count)]
+    attempts = await _attempts(series, course, unit)
     await lock_days(attempts, unit)
     now = clock.now()
+    days = [(attempt.place.clinic_id, attempt.arrival.date) for attempt in attempts]
+    if await unit.sessions.expire_holds(now, course.patient_id, days):
+        course = await unit.courses.get(course.course_id)
     findings = [await examine(attempt, unit, now) for attempt in attempts]
-    blockers = [*course_blockers(course, series.count), *_too_dense(series, course)]
-    for attempt, found in zip(attempts, findings, strict=True):
-        blockers += await _named(attempt, found, unit, now)
-    if blockers:
+    found = await _finding(series, course, list(zip(attempts, findings, strict=True)), unit, now)
+    if blockers := found.all_blockers:
         raise BookingRefusedError(blockers, f"courses/{course.course_id}")
-    return [await add_session(attempt, found, unit, now) for attempt, found in zip(attempts, findings, strict=True)]
+    sessions = [
+        await add_session(attempt, finding, unit, now) for attempt, finding in zip(attempts, findings, strict=True)
+    ]
+    for session in sessions:
+        await unit.events.session_booked(session)
+    return sessions
+
+
+async def validate_series(series: Series, unit: UnitOfWork, clock: Clock) -> SeriesFinding:
+    """Return every blocker of a series and the nearest free slots for each clashing date, and write nothing.
+
+    Raises:
+        NotFoundError: the course or the room is not known.
+    """
+    course = await unit.courses.get(series.first.course_id)
+    attempts = await _attempts(series, course, unit)
+    now = clock.now()
+    async with unit.rehearsal():  # expired holds in the way are taken out for the look
+        days = [(attempt.place.clinic_id, attempt.arrival.date) for attempt in attempts]
+        if await unit.sessions.expire_holds(now, course.patient_id, days):
+            course = await unit.courses.get(course.course_id)
+        seen = [(attempt, await examine(attempt, unit, now)) for attempt in attempts]
+        return await _finding(series, course, seen, unit, now)
+
+
+async def _attempts(series: Series, course: Course, unit: UnitOfWork) -> list[Attempt]:
+    first = await attempt_of(series.first, course, unit)
+    return [replace(first, arrival=_arrival(first, series, number)) for number in range(series.count)]
+
+
+async def _finding(
+    series: Series, course: Course, seen: Sequence[tuple[Attempt, Finding]], unit: UnitOfWork, now: datetime
+) -> SeriesFinding:
+    others = [_commitment(attempt, course) for attempt, _ in seen]
+    occurrences = []
+    for number, (attempt, finding) in enumerate(seen):
+        alternatives: list[Slot] = []
+        if finding.blockers:
+            held = await unit.sessions.commitments(course.patient_id)
+            apart = [*held, *others[:number], *others[number + 1 :]]
+            alternatives = await _alternatives(attempt, apart, unit, now)
+        occurrences.append(Occurrence(attempt.arrival, finding.blockers, tuple(alternatives)))
+    blockers = [*course_blockers(course, series.count), *_too_dense(series, course)]
+    return SeriesFinding(tuple(blockers), tuple(occurrences))
+
+
+def _commitment(attempt: Attempt, course: Course) -> Commitment:
+    """The date that a session of the series takes, before it has an id."""
+    return Commitment(session_id=course.course_id, day=attempt.arrival.date, interval_days=course.interval_days)
 
 
 def _arrival(first: Attempt, series: Series, number: int) -> LocalTime:
@@ -75,38 +140,48 @@ def _too_dense(series: Series, course: Course) -> list[Blocker]:
     return [Blocker(BlockerCode.CADENCE, text)]
 
 
-async def _named(attempt: Attempt, found: Finding, unit: UnitOfWork, now: datetime) -> list[Blocker]:
-    """Name the date in each blocker and, where another time on it would do, the nearest that are free."""
-    free = ""
-    if found.time_blockers and not found.date_blockers:
-        times = await _nearest_free_times(attempt, unit, now)
-        free = f"; free on that date: {', '.join(times)}" if times else "; nothing is free on that date"
-    day = attempt.arrival.date
-    return [
-        *(replace(one, description=f"{day}: {one.description}") for one in found.date_blockers),
-        *(replace(one, description=f"{day}: {one.description}{free}") for one in found.time_blockers),
-    ]
+async def _alternatives(attempt: Attempt, apart: Sequence[Commitment], unit: UnitOfWork, now: datetime) -> list[Slot]:
+    """Return the free slots nearest to a session's time: on its date, otherwise on the nearest allowed ones."""
+    wanted = attempt.arrival.date
+    nearby = sorted(
+        (wanted + timedelta(days=days) for days in range(-ALTERNATIVE_DAYS, ALTERNATIVE_DAYS + 1)),
+        key=lambda day: (abs(day - wanted), day),
+    )
+    allowed = [day for day in nearby if not date_blockers(attempt.course, day, apart)]
+    if not allowed:
+        return []
+    slots = [slot for day in allowed[:1] for slot in await _slots(attempt, [day], unit, now)]
+    if len(slots) < ALTERNATIVES and allowed[1:]:
+        slots += await _slots(attempt, allowed[1:], unit, now)
+    return sorted(slots, key=lambda slot: _distance(slot, attempt))[:ALTERNATIVES]
 
 
-async def _nearest_free_times(attempt: Attempt, unit: UnitOfWork, now: datetime) -> list[str]:
-    phases = attempt.protocol.phases
+async def _slots(attempt: Attempt, dates: Sequence[date], unit: UnitOfWork, now: datetime) -> list[Slot]:
     search = SlotSearch(
         protocol_code=attempt.protocol.code,
         clinic_ids=(attempt.place.clinic_id,),
-        dates=(attempt.arrival.date,),
-        attendance=phases.attendance,
-        turnover=phases.turnover,
+        dates=tuple(sorted(dates)),
+        attendance=attempt.protocol.phases.attendance,
+        turnover=attempt.protocol.phases.turnover,
         after=now,
     )
-    slots = await unit.slots.find(search, limit=_SLOTS_OF_A_DAY)
-    starts = [slot.interval.start for slot in slots]
-    return _nearest(starts, attempt.arrival.time, attempt.zone)
+    return await unit.slots.find(search, limit=_SLOTS_OF_A_DAY * len(dates))
 
 
-def _nearest(starts: Sequence[datetime], wanted: time, zone: ZoneInfo) -> list[str]:
-    def distance(start: datetime) -> int:
-        local = start.astimezone(zone)
-        return abs((local.hour - wanted.hour) * 60 + local.minute - wanted.minute)
+def _distance(slot: Slot, attempt: Attempt) -> tuple[timedelta, int, datetime]:
+    local = slot.interval.start.astimezone(attempt.zone)
+    wanted = attempt.arrival
+    minutes = (local.hour - wanted.time.hour) * 60 + local.minute - wanted.time.minute
+    return abs(local.date() - wanted.date), abs(minutes), slot.interval.start
 
-    nearest = sorted(sorted(starts, key=distance)[:ALTERNATIVES])
-    return [f"{start.astimezone(zone):%H:%M}" for start in nearest]
+
+def _named(occurrence: Occurrence) -> list[Blocker]:
+    """Name the date in each blocker, and the nearest slots that are free."""
+    free = "; ".join(_written(slot) for slot in occurrence.alternatives)
+    nearest = f"; nearest that are free: {free}" if free else "; nothing is free near that date"
+    day = occurrence.arrival.date
+    return [replace(one, description=f"{day}: {one.description}{nearest}") for one in occurrence.blockers]
+
+
+def _written(slot: Slot) -> str:
+    return f"{slot.interval.start.astimezone(ZoneInfo(slot.time_zone)):%Y-%m-%d %H:%M}"

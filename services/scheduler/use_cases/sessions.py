@@ -1,6 +1,6 @@
-"""What becomes of a booked session until the dose: cancelled, confirmed, or the patient has come."""
+"""What becomes of a session until the dose: cancelled, confirmed, come, not come, or entered in error."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -8,9 +8,14 @@ from services.runtime.clock import Clock
 from services.runtime.errors import Blocker
 from services.scheduler.domain.blockers import BlockerCode
 from services.scheduler.domain.session import Session, SessionState
-from services.scheduler.errors import CheckInRefusedError
+from services.scheduler.errors import CheckInRefusedError, DoseRecordedError, NotYetDueError
 from services.scheduler.ports.unit import UnitOfWork
-from services.scheduler.use_cases.booking import require_booked
+from services.scheduler.use_cases.booking import free, look, require_booked, require_state
+from services.scheduler.use_cases.rescheduling import attempt_at
+
+_OPEN = frozenset({SessionState.HELD, SessionState.BOOKED})
+_EXPECTED = frozenset({SessionState.BOOKED, SessionState.NO_SHOW})
+_NOT_IN_ERROR = frozenset(SessionState) - {SessionState.ENTERED_IN_ERROR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +28,20 @@ class SessionChange:
 
 
 async def cancel_session(change: SessionChange, unit: UnitOfWork, clock: Clock) -> Session:
-    """Cancel a session that has not begun; all that it held is free again.
+    """Cancel a session that has not begun, or let go of a held one; all that it held is free again.
+
+    Raises:
+        NotFoundError: the session is not known.
+        StaleEtagError: it was changed since it was read.
+        WrongStateError: it is neither booked nor held.
+    """
+    session = await unit.sessions.lock(change.session_id)
+    require_state(session, change.etag, _OPEN)
+    return await cancel(session, change.reason, unit, clock.now())
+
+
+async def cancel_series(change: SessionChange, unit: UnitOfWork, clock: Clock) -> list[Session]:
+    """Cancel a booked session and all booked ones of its course after it.
 
     Raises:
         NotFoundError: the session is not known.
@@ -32,14 +50,22 @@ async def cancel_session(change: SessionChange, unit: UnitOfWork, clock: Clock) 
     """
     session = await unit.sessions.lock(change.session_id)
     require_booked(session, change.etag)
-    cancelled = replace(
-        _changed(session, clock.now()),
+    now = clock.now()
+    return [await cancel(one, change.reason, unit, now) for one in await unit.sessions.following(session)]
+
+
+async def cancel(session: Session, reason: str, unit: UnitOfWork, now: datetime) -> Session:
+    """Cancel an open session; nobody is told of one that was only held."""
+    cancelled = session.changed(
+        now,
         state=SessionState.CANCELLED,
-        cancel_reason=change.reason,
+        cancel_reason=reason,
+        hold_expire_time=None,
         revision=session.revision + 1,
     )
     await unit.sessions.save_state(cancelled)
-    await unit.events.session_cancelled(cancelled)
+    if session.state is not SessionState.HELD:
+        await unit.events.session_cancelled(cancelled)
     return cancelled
 
 
@@ -56,34 +82,96 @@ async def confirm_session(change: SessionChange, unit: UnitOfWork, clock: Clock)
         return session
     require_booked(session, change.etag)
     now = clock.now()
-    confirmed = replace(_changed(session, now), confirm_time=now)
+    confirmed = session.changed(now, confirm_time=now)
     await unit.sessions.save_state(confirmed)
     await unit.events.session_confirmed(confirmed)
     return confirmed
 
 
-async def check_in_session(change: SessionChange, unit: UnitOfWork, clock: Clock) -> Session:
-    """Record that the patient has come, on the session's own date on the clinic's clock.
+async def mark_no_show(change: SessionChange, unit: UnitOfWork, clock: Clock) -> Session:
+    """Record that the patient did not come; room and supervisor are free again.
 
     Raises:
         NotFoundError: the session is not known.
         StaleEtagError: it was changed since it was read.
         WrongStateError: it is not booked.
-        CheckInRefusedError: with every blocker: another date, a review that is due, or too early after a dose.
+        NotYetDueError: it has not begun.
     """
     session = await unit.sessions.lock(change.session_id)
     require_booked(session, change.etag)
     now = clock.now()
+    if now < session.plan.start_time:
+        raise NotYetDueError(session.name)
+    return await miss(session, unit, now)
+
+
+async def miss(session: Session, unit: UnitOfWork, now: datetime) -> Session:
+    """Record a booked session as missed, and tell of it."""
+    missed = session.changed(now, state=SessionState.NO_SHOW)
+    await unit.sessions.save_state(missed)
+    await unit.events.session_no_show(missed)
+    return missed
+
+
+async def mark_entered_in_error(change: SessionChange, unit: UnitOfWork, clock: Clock) -> Session:
+    """Record that a session should never have been there; it stays readable, and holds nothing.
+
+    Raises:
+        NotFoundError: the session is not known.
+        StaleEtagError: it was changed since it was read.
+        WrongStateError: it is so already.
+        DoseRecordedError: a dose was given in it, so it took place.
+    """
+    session = await unit.sessions.lock(change.session_id)
+    require_state(session, change.etag, _NOT_IN_ERROR)
+    if await unit.sessions.has_dose(session.session_id):
+        raise DoseRecordedError(session.name)
+    withdrawn = session.changed(
+        clock.now(),
+        state=SessionState.ENTERED_IN_ERROR,
+        cancel_reason=change.reason,
+        hold_expire_time=None,
+        revision=session.revision + 1,
+    )
+    await unit.sessions.save_state(withdrawn)
+    if session.state not in {SessionState.HELD, SessionState.CANCELLED}:
+        await unit.events.session_cancelled(withdrawn)
+    return withdrawn
+
+
+async def check_in_session(change: SessionChange, unit: UnitOfWork, clock: Clock) -> Session:
+    """Record that the patient has come, on the session's own date on the clinic's clock.
+
+    One who was taken for a no-show may still come, where the session's place has not been taken since.
+
+    Raises:
+        NotFoundError: the session is not known.
+        StaleEtagError: it was changed since it was read.
+        WrongStateError: it is neither booked nor a no-show.
+        CheckInRefusedError: with every blocker: another date, a review that is due, or too early after a dose.
+    """
+    session = await unit.sessions.lock(change.session_id)
+    require_state(session, change.etag, _EXPECTED)
+    now = clock.now()
     if blockers := _arrival_blockers(session, now):
         raise CheckInRefusedError(blockers)
-    arrived = replace(_changed(session, now), state=SessionState.CHECKED_IN, check_in_time=now)
-    await unit.sessions.save_state(arrived)
+    arrived = session.changed(now, state=SessionState.CHECKED_IN, check_in_time=now)
+    if session.state is SessionState.NO_SHOW:
+        await _return(session, arrived, unit, now)
+    else:
+        await unit.sessions.save_state(arrived)
     await unit.events.session_checked_in(arrived)
     return arrived
 
 
-def _changed(session: Session, now: datetime) -> Session:
-    return replace(session, version=session.version + 1, update_time=now)
+async def _return(session: Session, arrived: Session, unit: UnitOfWork, now: datetime) -> None:
+    """Let a session that was a no-show stand again where it stood."""
+    seen = await look(await attempt_at(session, unit), unit, now, further_sessions=int(not session.counted))
+    in_the_way = [one for one in seen.blockers if one.code is not BlockerCode.PAST]
+    if in_the_way:
+        raise CheckInRefusedError([Blocker(one.code, session.name, one.description) for one in in_the_way])
+    _, assignment = free(seen.finding)
+    await unit.sessions.move(arrived, assignment)
 
 
 def _arrival_blockers(session: Session, now: datetime) -> list[Blocker]:

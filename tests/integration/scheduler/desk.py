@@ -20,6 +20,7 @@ from services.runtime.events.inbox import EventSink
 from services.runtime.events.outbox import Outbox
 from services.runtime.identifiers import new_id
 from services.runtime.writes import Writer
+from services.scheduler.domain.policy import SchedulingPolicy
 from services.scheduler.protocol_files import default_protocols
 from services.scheduler.publisher import OutboxEvents
 from services.scheduler.servicers.calls import Calls
@@ -53,7 +54,7 @@ class Desk:
         self.roster = RosterServicer(calls, clock)
         self.protocols = ProtocolServicer(calls, clock, default_protocols())
         self.courses = CourseServicer(calls, clock)
-        self.sessions = SessionServicer(calls, clock)
+        self.sessions = SessionServicer(calls, clock, SchedulingPolicy())
         self._sink = EventSink(database, RUNTIME_TABLES, event_handlers(unit, clock))
         self._dosing_versions: dict[str, int] = {}
 

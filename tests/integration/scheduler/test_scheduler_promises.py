@@ -45,7 +45,7 @@ class Forger:
         forged = new_id()
         async with self.desk.database.transaction(self.desk.organization_id) as connection:
             row = dict(await self._row(connection, SESSION))
-            values = {name: row[name] for name in row if name not in ("local_date", "live")}
+            values = {name: row[name] for name in row if name not in ("local_date", "live", "counted")}
             moved = {name: row[name] + by for name in TIMES}
             await connection.execute(insert(SESSION).values(values | moved | {"session_id": forged} | changes))
             if supervised:

@@ -106,8 +106,8 @@ async def test_all_blockers_of_all_dates_with_alternatives_and_nothing_booked(de
     named = {(blocker.code, blocker.description[:10]) for blocker in refused.value.blockers}
     assert named == {(code, str(day)) for code in ("ROOM_BUSY", "SUPERVISION_RATIO") for day in (second, fourth)}
     by_date = {blocker.description[:10]: blocker.description for blocker in refused.value.blockers}
-    assert by_date[str(second)].endswith("free on that date: 12:45, 13:00, 13:15")
-    assert by_date[str(fourth)].endswith("free on that date: 10:45, 11:00, 11:15")
+    assert by_date[str(second)].endswith("nearest that are free: 2026-03-10 12:45; 2026-03-10 13:00; 2026-03-10 13:15")
+    assert by_date[str(fourth)].endswith("nearest that are free: 2026-03-24 10:45; 2026-03-24 11:00; 2026-03-24 11:15")
     assert await desk.execute("select count(*) from session") == [(2,)]
 
 

@@ -70,7 +70,7 @@ def test_nothing_stands_in_the_way_of_a_free_place() -> None:
     assert time_blockers(PLAN, AROUND, now=NOW) == []
     assert date_blockers(COURSE, PLAN.local_date, ()) == []
     assert course_blockers(COURSE, 9) == []
-    assert assign(PLAN, AROUND).practitioner_id == FREE.practitioner_id
+    assert assign(PLAN.interval, AROUND.supervisors).practitioner_id == FREE.practitioner_id
 
 
 def test_everything_that_stands_in_the_way_of_a_time_is_named() -> None:
@@ -109,8 +109,8 @@ def test_supervision_is_missing_or_at_its_ratio() -> None:
 def test_the_supervisor_with_the_fewest_sessions_is_chosen() -> None:
     later = Interval(PLAN.end_time, PLAN.end_time + timedelta(hours=2))
     busier, idler = Supervisor(new_id(), 3, (busy(later), busy(later, 2))), Supervisor(new_id(), 3, (busy(later),))
-    assert assign(PLAN, replace(AROUND, supervisors=(busier, idler))).practitioner_id == idler.practitioner_id
-    assert assign(PLAN, replace(AROUND, supervisors=())) is None
+    assert assign(PLAN.interval, (busier, idler)).practitioner_id == idler.practitioner_id
+    assert assign(PLAN.interval, ()) is None
 
 
 def test_a_course_is_active_and_has_room() -> None:

@@ -11,7 +11,7 @@ from kat.events.v1.events_pb2 import DoseAdministered, PatientDischarged
 from kat.scheduler.v1 import course_pb2, session_pb2
 from services.runtime.errors import InvalidArgumentError
 from services.runtime.identifiers import new_id
-from services.scheduler.convert import course, events, session, slots
+from services.scheduler.convert import course, events, series, session, slots
 from services.scheduler.convert.common import interval_message
 from services.scheduler.domain.blockers import Blocker, BlockerCode
 from services.scheduler.domain.course import Contraindication
@@ -74,11 +74,11 @@ def test_seconds_are_refused_where_minutes_count() -> None:
 
 def test_every_fault_of_a_series_is_named() -> None:
     request = session_pb2.BookSeriesRequest(first=booking(room="x"), interval_weeks=9, count=0)
-    assert paths(session.series, request) == {"first.room", "interval_weeks", "count"}
+    assert paths(series.series, request) == {"first.room", "interval_weeks", "count"}
 
 
 def test_changes_need_name_etag_and_reason() -> None:
-    assert paths(session.cancellation, session_pb2.CancelSessionRequest(reason=" ")) == {"name", "etag", "reason"}
+    assert paths(session.reasoned, session_pb2.CancelSessionRequest(reason=" ")) == {"name", "etag", "reason"}
     assert paths(session.change, session_pb2.ConfirmSessionRequest()) == {"name", "etag"}
     request = session_pb2.RescheduleSessionRequest(room="x", supervisor="y")
     assert paths(session.reschedule, request) == {

@@ -62,6 +62,8 @@ class _BlockerCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlockerCo
     """No consent that is valid on that date."""
     BLOCKER_CODE_COURSE_NOT_ACTIVE: _BlockerCode.ValueType  # 15
     """The course is not active."""
+    BLOCKER_CODE_HOLD_EXPIRED: _BlockerCode.ValueType  # 16
+    """The slot was held for too long."""
 
 class BlockerCode(_BlockerCode, metaclass=_BlockerCodeEnumTypeWrapper):
     """Why a booking is refused. Every blocker of a booking is named at once."""
@@ -98,6 +100,8 @@ BLOCKER_CODE_CONSENT_MISSING: BlockerCode.ValueType  # 14
 """No consent that is valid on that date."""
 BLOCKER_CODE_COURSE_NOT_ACTIVE: BlockerCode.ValueType  # 15
 """The course is not active."""
+BLOCKER_CODE_HOLD_EXPIRED: BlockerCode.ValueType  # 16
+"""The slot was held for too long."""
 Global___BlockerCode: _TypeAlias = BlockerCode  # noqa: Y015
 
 @_typing.final
@@ -230,6 +234,12 @@ class Session(_message.Message):
         """fulfilled: the patient was discharged."""
         STATE_CANCELLED: Session._State.ValueType  # 5
         """cancelled."""
+        STATE_HELD: Session._State.ValueType  # 6
+        """pending: the slot is kept until `hold_expire_time`."""
+        STATE_NO_SHOW: Session._State.ValueType  # 7
+        """noshow."""
+        STATE_ENTERED_IN_ERROR: Session._State.ValueType  # 8
+        """entered-in-error."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """The session's state. FHIR R4 Appointment.status in the comments."""
@@ -246,6 +256,12 @@ class Session(_message.Message):
     """fulfilled: the patient was discharged."""
     STATE_CANCELLED: Session.State.ValueType  # 5
     """cancelled."""
+    STATE_HELD: Session.State.ValueType  # 6
+    """pending: the slot is kept until `hold_expire_time`."""
+    STATE_NO_SHOW: Session.State.ValueType  # 7
+    """noshow."""
+    STATE_ENTERED_IN_ERROR: Session.State.ValueType  # 8
+    """entered-in-error."""
 
     NAME_FIELD_NUMBER: _builtins.int
     PATIENT_FIELD_NUMBER: _builtins.int
@@ -268,6 +284,7 @@ class Session(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    HOLD_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Identifier. "sessions/{session}"."""
     patient: _builtins.str
@@ -291,7 +308,7 @@ class Session(_message.Message):
     too_early: _builtins.bool
     """Output only. True where the dose given before it leaves less than the interval: it has to be moved."""
     cancel_reason: _builtins.str
-    """Output only. Why it was cancelled."""
+    """Output only. Why it was cancelled, or entered in error."""
     etag: _builtins.str
     """Output only. Changes with every change of the session."""
     @_builtins.property
@@ -326,6 +343,10 @@ class Session(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it was last changed."""
 
+    @_builtins.property
+    def hold_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. Until when a held session keeps its slot."""
+
     def __init__(
         self,
         *,
@@ -350,10 +371,11 @@ class Session(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        hold_expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_time", b"check_in_time", "confirm_time", b"confirm_time", "create_time", b"create_time", "dose_time", b"dose_time", "interval", b"interval", "room_release_time", b"room_release_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_time", b"check_in_time", "confirm_time", b"confirm_time", "create_time", b"create_time", "dose_time", b"dose_time", "hold_expire_time", b"hold_expire_time", "interval", b"interval", "room_release_time", b"room_release_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_reason", b"cancel_reason", "check_in_time", b"check_in_time", "clinic", b"clinic", "confirm_time", b"confirm_time", "course", b"course", "create_time", b"create_time", "dose_time", b"dose_time", "etag", b"etag", "interval", b"interval", "name", b"name", "ordinal", b"ordinal", "patient", b"patient", "protocol", b"protocol", "revision", b"revision", "room", b"room", "room_release_time", b"room_release_time", "state", b"state", "supervisions", b"supervisions", "tentative", b"tentative", "too_early", b"too_early", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_reason", b"cancel_reason", "check_in_time", b"check_in_time", "clinic", b"clinic", "confirm_time", b"confirm_time", "course", b"course", "create_time", b"create_time", "dose_time", b"dose_time", "etag", b"etag", "hold_expire_time", b"hold_expire_time", "interval", b"interval", "name", b"name", "ordinal", b"ordinal", "patient", b"patient", "protocol", b"protocol", "revision", b"revision", "room", b"room", "room_release_time", b"room_release_time", "state", b"state", "supervisions", b"supervisions", "tentative", b"tentative", "too_early", b"too_early", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -618,8 +640,8 @@ class ValidateBookingResponse(_message.Message):
 Global___ValidateBookingResponse: _TypeAlias = ValidateBookingResponse  # noqa: Y015
 
 @_typing.final
-class BookSessionRequest(_message.Message):
-    """Asks to book a session."""
+class HoldSlotRequest(_message.Message):
+    """Asks to keep a slot."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -629,7 +651,7 @@ class BookSessionRequest(_message.Message):
     """Required. Makes a retry safe."""
     @_builtins.property
     def booking(self) -> Global___Booking:
-        """Required. The booking."""
+        """Required. What is to be held, with everything that a booking needs."""
 
     def __init__(
         self,
@@ -640,6 +662,42 @@ class BookSessionRequest(_message.Message):
     _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldSlotRequest: _TypeAlias = HoldSlotRequest  # noqa: Y015
+
+@_typing.final
+class BookSessionRequest(_message.Message):
+    """Asks to book a session: `booking`, or `hold` with `etag`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BOOKING_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    hold: _builtins.str
+    """Required without `booking`. The "sessions/{session}" that is held."""
+    etag: _builtins.str
+    """Required with `hold`. The held session's etag as it was read."""
+    @_builtins.property
+    def booking(self) -> Global___Booking:
+        """Required without `hold`. The booking."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        booking: Global___Booking | None = ...,
+        hold: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "etag", b"etag", "hold", b"hold", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -655,12 +713,15 @@ class BookSeriesRequest(_message.Message):
     FIRST_FIELD_NUMBER: _builtins.int
     INTERVAL_WEEKS_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. Makes a retry safe."""
     interval_weeks: _builtins.int
     """Required. Weeks from one session to the next, 1 to 8, not under the protocol's interval."""
     count: _builtins.int
     """Required. How many sessions, 1 to the course's cap."""
+    validate_only: _builtins.bool
+    """Optional. True checks everything, names alternatives for each clashing date, and writes nothing."""
     @_builtins.property
     def first(self) -> Global___Booking:
         """Required. The first session; the others follow at the same local time in the same room."""
@@ -672,10 +733,11 @@ class BookSeriesRequest(_message.Message):
         first: Global___Booking | None = ...,
         interval_weeks: _builtins.int = ...,
         count: _builtins.int = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first", b"first"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "first", b"first", "interval_weeks", b"interval_weeks", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "first", b"first", "interval_weeks", b"interval_weeks", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -683,27 +745,75 @@ Global___BookSeriesRequest: _TypeAlias = BookSeriesRequest  # noqa: Y015
 
 @_typing.final
 class BookSeriesResponse(_message.Message):
-    """A booked series."""
+    """A booked series or, with `validate_only`, what stands in its way."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSIONS_FIELD_NUMBER: _builtins.int
+    BLOCKERS_FIELD_NUMBER: _builtins.int
+    OCCURRENCES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Session]:
         """The sessions, by date."""
+
+    @_builtins.property
+    def blockers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Blocker]:
+        """With `validate_only`: what stands in the way of the series as a whole."""
+
+    @_builtins.property
+    def occurrences(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeriesOccurrence]:
+        """With `validate_only`: each session that would be booked, by date."""
 
     def __init__(
         self,
         *,
         sessions: _abc.Iterable[Global___Session] | None = ...,
+        blockers: _abc.Iterable[Global___Blocker] | None = ...,
+        occurrences: _abc.Iterable[Global___SeriesOccurrence] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sessions", b"sessions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blockers", b"blockers", "occurrences", b"occurrences", "sessions", b"sessions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BookSeriesResponse: _TypeAlias = BookSeriesResponse  # noqa: Y015
+
+@_typing.final
+class SeriesOccurrence(_message.Message):
+    """One session of a series that is looked at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARRIVAL_FIELD_NUMBER: _builtins.int
+    BLOCKERS_FIELD_NUMBER: _builtins.int
+    ALTERNATIVES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def arrival(self) -> Global___LocalTime:
+        """The arrival."""
+
+    @_builtins.property
+    def blockers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Blocker]:
+        """What stands in its way; nothing where it could be booked now."""
+
+    @_builtins.property
+    def alternatives(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slot]:
+        """The free slots nearest to it, where something stands in its way."""
+
+    def __init__(
+        self,
+        *,
+        arrival: Global___LocalTime | None = ...,
+        blockers: _abc.Iterable[Global___Blocker] | None = ...,
+        alternatives: _abc.Iterable[Global___Slot] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternatives", b"alternatives", "arrival", b"arrival", "blockers", b"blockers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeriesOccurrence: _TypeAlias = SeriesOccurrence  # noqa: Y015
 
 @_typing.final
 class RescheduleSessionRequest(_message.Message):
@@ -750,6 +860,74 @@ class RescheduleSessionRequest(_message.Message):
 Global___RescheduleSessionRequest: _TypeAlias = RescheduleSessionRequest  # noqa: Y015
 
 @_typing.final
+class RescheduleSeriesRequest(_message.Message):
+    """Asks to move a session and those that follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    ARRIVAL_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    SUPERVISOR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "sessions/{session}", the first that moves."""
+    etag: _builtins.str
+    """Required. The session's etag as it was read."""
+    room: _builtins.str
+    """Optional. "rooms/{room}" for all; otherwise each stays in its room."""
+    supervisor: _builtins.str
+    """Optional. "practitioners/{practitioner}" for all; otherwise ones who can are chosen."""
+    @_builtins.property
+    def arrival(self) -> Global___LocalTime:
+        """Required. The first one's new arrival. The others move by as many days, to the same time on the clinic's clock."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        arrival: Global___LocalTime | None = ...,
+        room: _builtins.str = ...,
+        supervisor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "etag", b"etag", "name", b"name", "request_id", b"request_id", "room", b"room", "supervisor", b"supervisor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RescheduleSeriesRequest: _TypeAlias = RescheduleSeriesRequest  # noqa: Y015
+
+@_typing.final
+class RescheduleSeriesResponse(_message.Message):
+    """The moved sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Session]:
+        """The sessions, by date."""
+
+    def __init__(
+        self,
+        *,
+        sessions: _abc.Iterable[Global___Session] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RescheduleSeriesResponse: _TypeAlias = RescheduleSeriesResponse  # noqa: Y015
+
+@_typing.final
 class CancelSessionRequest(_message.Message):
     """Asks to cancel a session."""
 
@@ -782,6 +960,324 @@ class CancelSessionRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelSessionRequest: _TypeAlias = CancelSessionRequest  # noqa: Y015
+
+@_typing.final
+class CancelSeriesRequest(_message.Message):
+    """Asks to cancel a session and those that follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "sessions/{session}", the first that is cancelled."""
+    etag: _builtins.str
+    """Required. The session's etag as it was read."""
+    reason: _builtins.str
+    """Required. Why, 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSeriesRequest: _TypeAlias = CancelSeriesRequest  # noqa: Y015
+
+@_typing.final
+class CancelSeriesResponse(_message.Message):
+    """The cancelled sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Session]:
+        """The sessions, by date."""
+
+    def __init__(
+        self,
+        *,
+        sessions: _abc.Iterable[Global___Session] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSeriesResponse: _TypeAlias = CancelSeriesResponse  # noqa: Y015
+
+@_typing.final
+class MarkNoShowRequest(_message.Message):
+    """Records that a patient did not come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "sessions/{session}"."""
+    etag: _builtins.str
+    """Required. The session's etag as it was read."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkNoShowRequest: _TypeAlias = MarkNoShowRequest  # noqa: Y015
+
+@_typing.final
+class MarkEnteredInErrorRequest(_message.Message):
+    """Records that a session should never have been there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "sessions/{session}"."""
+    etag: _builtins.str
+    """Required. The session's etag as it was read."""
+    reason: _builtins.str
+    """Required. Why, 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkEnteredInErrorRequest: _TypeAlias = MarkEnteredInErrorRequest  # noqa: Y015
+
+@_typing.final
+class ExtendSessionRequest(_message.Message):
+    """Asks to let a session end later."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "sessions/{session}"."""
+    etag: _builtins.str
+    """Required. The session's etag as it was read."""
+    validate_only: _builtins.bool
+    """Optional. True says what it would run into, and writes nothing."""
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Required. The later end, at most 12 hours after the start."""
+
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___DownstreamMove]:
+        """Optional. Where each session that it runs into is to stand instead: one for each, or the extension is refused."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        validate_only: _builtins.bool = ...,
+        moves: _abc.Iterable[Global___DownstreamMove] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "etag", b"etag", "moves", b"moves", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendSessionRequest: _TypeAlias = ExtendSessionRequest  # noqa: Y015
+
+@_typing.final
+class DownstreamMove(_message.Message):
+    """Where a session that is in the way is to stand instead."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    ARRIVAL_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    SUPERVISOR_FIELD_NUMBER: _builtins.int
+    session: _builtins.str
+    """Required. "sessions/{session}"."""
+    etag: _builtins.str
+    """Required. That session's etag as it was read."""
+    room: _builtins.str
+    """Optional. "rooms/{room}"; otherwise the same room."""
+    supervisor: _builtins.str
+    """Optional. "practitioners/{practitioner}"; otherwise one who can is chosen."""
+    @_builtins.property
+    def arrival(self) -> Global___LocalTime:
+        """Required. Its new arrival, on the clock of the room's clinic."""
+
+    def __init__(
+        self,
+        *,
+        session: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        arrival: Global___LocalTime | None = ...,
+        room: _builtins.str = ...,
+        supervisor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "etag", b"etag", "room", b"room", "session", b"session", "supervisor", b"supervisor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownstreamMove: _TypeAlias = DownstreamMove  # noqa: Y015
+
+@_typing.final
+class ExtendSessionResponse(_message.Message):
+    """A session with its later end, and what it runs into."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    HITS_FIELD_NUMBER: _builtins.int
+    MOVED_SESSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> Global___Session:
+        """The session as it is now or, with `validate_only`, as it would be."""
+
+    @_builtins.property
+    def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DownstreamHit]:
+        """Every session that the later end runs into, by start."""
+
+    @_builtins.property
+    def moved_sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Session]:
+        """The sessions that were moved, as they are now."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___Session | None = ...,
+        hits: _abc.Iterable[Global___DownstreamHit] | None = ...,
+        moved_sessions: _abc.Iterable[Global___Session] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "moved_sessions", b"moved_sessions", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendSessionResponse: _TypeAlias = ExtendSessionResponse  # noqa: Y015
+
+@_typing.final
+class DownstreamHit(_message.Message):
+    """A session that a later end runs into."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    PROPOSAL_FIELD_NUMBER: _builtins.int
+    code: Global___BlockerCode.ValueType
+    """Why: ROOM_BUSY, or SUPERVISION_RATIO."""
+    @_builtins.property
+    def session(self) -> Global___Session:
+        """The session as it was."""
+
+    @_builtins.property
+    def proposal(self) -> Global___Slot:
+        """With `validate_only`: the nearest free slot, if there is one within a week."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___Session | None = ...,
+        code: Global___BlockerCode.ValueType = ...,
+        proposal: Global___Slot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal", "session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "proposal", b"proposal", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownstreamHit: _TypeAlias = DownstreamHit  # noqa: Y015
+
+@_typing.final
+class HandOverSupervisionRequest(_message.Message):
+    """Asks to hand a session over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    HAND_OVER_TIME_FIELD_NUMBER: _builtins.int
+    SUPERVISOR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "sessions/{session}"."""
+    etag: _builtins.str
+    """Required. The session's etag as it was read."""
+    supervisor: _builtins.str
+    """Optional. "practitioners/{practitioner}"; anybody else who can, without it."""
+    @_builtins.property
+    def hand_over_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. From when the other clinician supervises; now, or the start of a session that has not begun, without it."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        hand_over_time: _timestamp_pb2.Timestamp | None = ...,
+        supervisor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hand_over_time", b"hand_over_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "hand_over_time", b"hand_over_time", "name", b"name", "request_id", b"request_id", "supervisor", b"supervisor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandOverSupervisionRequest: _TypeAlias = HandOverSupervisionRequest  # noqa: Y015
 
 @_typing.final
 class ConfirmSessionRequest(_message.Message):

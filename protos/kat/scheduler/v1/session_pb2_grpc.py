@@ -47,6 +47,11 @@ class SessionServiceStub:
                 request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.ValidateBookingRequest.SerializeToString,
                 response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.ValidateBookingResponse.FromString,
                 _registered_method=True)
+        self.HoldSlot = channel.unary_unary(
+                '/kat.scheduler.v1.SessionService/HoldSlot',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.HoldSlotRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
+                _registered_method=True)
         self.BookSession = channel.unary_unary(
                 '/kat.scheduler.v1.SessionService/BookSession',
                 request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.BookSessionRequest.SerializeToString,
@@ -62,10 +67,20 @@ class SessionServiceStub:
                 request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.RescheduleSessionRequest.SerializeToString,
                 response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
                 _registered_method=True)
+        self.RescheduleSeries = channel.unary_unary(
+                '/kat.scheduler.v1.SessionService/RescheduleSeries',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.RescheduleSeriesRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.RescheduleSeriesResponse.FromString,
+                _registered_method=True)
         self.CancelSession = channel.unary_unary(
                 '/kat.scheduler.v1.SessionService/CancelSession',
                 request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.CancelSessionRequest.SerializeToString,
                 response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
+                _registered_method=True)
+        self.CancelSeries = channel.unary_unary(
+                '/kat.scheduler.v1.SessionService/CancelSeries',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.CancelSeriesRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.CancelSeriesResponse.FromString,
                 _registered_method=True)
         self.ConfirmSession = channel.unary_unary(
                 '/kat.scheduler.v1.SessionService/ConfirmSession',
@@ -75,6 +90,26 @@ class SessionServiceStub:
         self.CheckInSession = channel.unary_unary(
                 '/kat.scheduler.v1.SessionService/CheckInSession',
                 request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.CheckInSessionRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
+                _registered_method=True)
+        self.MarkNoShow = channel.unary_unary(
+                '/kat.scheduler.v1.SessionService/MarkNoShow',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.MarkNoShowRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
+                _registered_method=True)
+        self.MarkEnteredInError = channel.unary_unary(
+                '/kat.scheduler.v1.SessionService/MarkEnteredInError',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.MarkEnteredInErrorRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
+                _registered_method=True)
+        self.ExtendSession = channel.unary_unary(
+                '/kat.scheduler.v1.SessionService/ExtendSession',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.ExtendSessionRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.ExtendSessionResponse.FromString,
+                _registered_method=True)
+        self.HandOverSupervision = channel.unary_unary(
+                '/kat.scheduler.v1.SessionService/HandOverSupervision',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.HandOverSupervisionRequest.SerializeToString,
                 response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
                 _registered_method=True)
         self.GetSession = channel.unary_unary(
@@ -109,8 +144,15 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HoldSlot(self, request, context):
+        """Keeps a slot for a patient for a few minutes: a session that is held, of which nobody is told. Cancel it to let go.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def BookSession(self, request, context):
-        """Books one session.
+        """Books one session, or one that is held.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,8 +172,22 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RescheduleSeries(self, request, context):
+        """Moves a session and all booked ones of its course after it by as many days, to one local time: all or none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelSession(self, request, context):
-        """Cancels a session that has not begun.
+        """Cancels a session that has not begun, or lets go of a held one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelSeries(self, request, context):
+        """Cancels a session and all booked ones of its course after it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,6 +202,34 @@ class SessionServiceServicer:
 
     def CheckInSession(self, request, context):
         """Records that the patient has come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkNoShow(self, request, context):
+        """Records that the patient did not come. Where nobody does, the scheduler does after a grace period.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkEnteredInError(self, request, context):
+        """Records that a session should never have been there. Refused where a dose was given in it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExtendSession(self, request, context):
+        """Lets a session end later, since observation runs over; says what it runs into, with a proposed move for each.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HandOverSupervision(self, request, context):
+        """Lets another clinician supervise a session from an instant on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,6 +262,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.ValidateBookingRequest.FromString,
                     response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.ValidateBookingResponse.SerializeToString,
             ),
+            'HoldSlot': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldSlot,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.HoldSlotRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.SerializeToString,
+            ),
             'BookSession': grpc.unary_unary_rpc_method_handler(
                     servicer.BookSession,
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.BookSessionRequest.FromString,
@@ -193,10 +282,20 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.RescheduleSessionRequest.FromString,
                     response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.SerializeToString,
             ),
+            'RescheduleSeries': grpc.unary_unary_rpc_method_handler(
+                    servicer.RescheduleSeries,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.RescheduleSeriesRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.RescheduleSeriesResponse.SerializeToString,
+            ),
             'CancelSession': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelSession,
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.CancelSessionRequest.FromString,
                     response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.SerializeToString,
+            ),
+            'CancelSeries': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelSeries,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.CancelSeriesRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.CancelSeriesResponse.SerializeToString,
             ),
             'ConfirmSession': grpc.unary_unary_rpc_method_handler(
                     servicer.ConfirmSession,
@@ -206,6 +305,26 @@ def add_SessionServiceServicer_to_server(servicer, server):
             'CheckInSession': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckInSession,
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.CheckInSessionRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.SerializeToString,
+            ),
+            'MarkNoShow': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkNoShow,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.MarkNoShowRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.SerializeToString,
+            ),
+            'MarkEnteredInError': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkEnteredInError,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.MarkEnteredInErrorRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.SerializeToString,
+            ),
+            'ExtendSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExtendSession,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.ExtendSessionRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.ExtendSessionResponse.SerializeToString,
+            ),
+            'HandOverSupervision': grpc.unary_unary_rpc_method_handler(
+                    servicer.HandOverSupervision,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.HandOverSupervisionRequest.FromString,
                     response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.Session.SerializeToString,
             ),
             'GetSession': grpc.unary_unary_rpc_method_handler(
@@ -276,6 +395,33 @@ class SessionService:
             '/kat.scheduler.v1.SessionService/ValidateBooking',
             kat_dot_scheduler_dot_v1_dot_session__pb2.ValidateBookingRequest.SerializeToString,
             kat_dot_scheduler_dot_v1_dot_session__pb2.ValidateBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldSlot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.SessionService/HoldSlot',
+            kat_dot_scheduler_dot_v1_dot_session__pb2.HoldSlotRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
             options,
             channel_credentials,
             insecure,
@@ -368,6 +514,33 @@ class SessionService:
             _registered_method=True)
 
     @staticmethod
+    def RescheduleSeries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.SessionService/RescheduleSeries',
+            kat_dot_scheduler_dot_v1_dot_session__pb2.RescheduleSeriesRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_session__pb2.RescheduleSeriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CancelSession(request,
             target,
             options=(),
@@ -384,6 +557,33 @@ class SessionService:
             '/kat.scheduler.v1.SessionService/CancelSession',
             kat_dot_scheduler_dot_v1_dot_session__pb2.CancelSessionRequest.SerializeToString,
             kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelSeries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.SessionService/CancelSeries',
+            kat_dot_scheduler_dot_v1_dot_session__pb2.CancelSeriesRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_session__pb2.CancelSeriesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -437,6 +637,114 @@ class SessionService:
             target,
             '/kat.scheduler.v1.SessionService/CheckInSession',
             kat_dot_scheduler_dot_v1_dot_session__pb2.CheckInSessionRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkNoShow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.SessionService/MarkNoShow',
+            kat_dot_scheduler_dot_v1_dot_session__pb2.MarkNoShowRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkEnteredInError(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.SessionService/MarkEnteredInError',
+            kat_dot_scheduler_dot_v1_dot_session__pb2.MarkEnteredInErrorRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExtendSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.SessionService/ExtendSession',
+            kat_dot_scheduler_dot_v1_dot_session__pb2.ExtendSessionRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_session__pb2.ExtendSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HandOverSupervision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.SessionService/HandOverSupervision',
+            kat_dot_scheduler_dot_v1_dot_session__pb2.HandOverSupervisionRequest.SerializeToString,
             kat_dot_scheduler_dot_v1_dot_session__pb2.Session.FromString,
             options,
             channel_credentials,

@@ -40,18 +40,32 @@ class SessionServiceStub:
     """Finds free slots for a patient's next session, best first, and says for each date without one why."""
     ValidateBooking: _grpc.UnaryUnaryMultiCallable[_session_pb2.ValidateBookingRequest, _session_pb2.ValidateBookingResponse]
     """Says what would stand in the way of a booking, all of it at once, and writes nothing."""
+    HoldSlot: _grpc.UnaryUnaryMultiCallable[_session_pb2.HoldSlotRequest, _session_pb2.Session]
+    """Keeps a slot for a patient for a few minutes: a session that is held, of which nobody is told. Cancel it to let go."""
     BookSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.BookSessionRequest, _session_pb2.Session]
-    """Books one session."""
+    """Books one session, or one that is held."""
     BookSeries: _grpc.UnaryUnaryMultiCallable[_session_pb2.BookSeriesRequest, _session_pb2.BookSeriesResponse]
     """Books a series at the same local time every n weeks, all of it or nothing."""
     RescheduleSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.RescheduleSessionRequest, _session_pb2.Session]
     """Moves a session, keeping its name and raising its revision."""
+    RescheduleSeries: _grpc.UnaryUnaryMultiCallable[_session_pb2.RescheduleSeriesRequest, _session_pb2.RescheduleSeriesResponse]
+    """Moves a session and all booked ones of its course after it by as many days, to one local time: all or none."""
     CancelSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.CancelSessionRequest, _session_pb2.Session]
-    """Cancels a session that has not begun."""
+    """Cancels a session that has not begun, or lets go of a held one."""
+    CancelSeries: _grpc.UnaryUnaryMultiCallable[_session_pb2.CancelSeriesRequest, _session_pb2.CancelSeriesResponse]
+    """Cancels a session and all booked ones of its course after it."""
     ConfirmSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.ConfirmSessionRequest, _session_pb2.Session]
     """Records that the patient will come."""
     CheckInSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.CheckInSessionRequest, _session_pb2.Session]
     """Records that the patient has come."""
+    MarkNoShow: _grpc.UnaryUnaryMultiCallable[_session_pb2.MarkNoShowRequest, _session_pb2.Session]
+    """Records that the patient did not come. Where nobody does, the scheduler does after a grace period."""
+    MarkEnteredInError: _grpc.UnaryUnaryMultiCallable[_session_pb2.MarkEnteredInErrorRequest, _session_pb2.Session]
+    """Records that a session should never have been there. Refused where a dose was given in it."""
+    ExtendSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.ExtendSessionRequest, _session_pb2.ExtendSessionResponse]
+    """Lets a session end later, since observation runs over; says what it runs into, with a proposed move for each."""
+    HandOverSupervision: _grpc.UnaryUnaryMultiCallable[_session_pb2.HandOverSupervisionRequest, _session_pb2.Session]
+    """Lets another clinician supervise a session from an instant on."""
     GetSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.GetSessionRequest, _session_pb2.Session]
     """Returns one session."""
     ListSessions: _grpc.UnaryUnaryMultiCallable[_session_pb2.ListSessionsRequest, _session_pb2.ListSessionsResponse]
@@ -69,18 +83,32 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Finds free slots for a patient's next session, best first, and says for each date without one why."""
     ValidateBooking: _aio.UnaryUnaryMultiCallable[_session_pb2.ValidateBookingRequest, _session_pb2.ValidateBookingResponse]  # type: ignore[assignment]
     """Says what would stand in the way of a booking, all of it at once, and writes nothing."""
+    HoldSlot: _aio.UnaryUnaryMultiCallable[_session_pb2.HoldSlotRequest, _session_pb2.Session]  # type: ignore[assignment]
+    """Keeps a slot for a patient for a few minutes: a session that is held, of which nobody is told. Cancel it to let go."""
     BookSession: _aio.UnaryUnaryMultiCallable[_session_pb2.BookSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
-    """Books one session."""
+    """Books one session, or one that is held."""
     BookSeries: _aio.UnaryUnaryMultiCallable[_session_pb2.BookSeriesRequest, _session_pb2.BookSeriesResponse]  # type: ignore[assignment]
     """Books a series at the same local time every n weeks, all of it or nothing."""
     RescheduleSession: _aio.UnaryUnaryMultiCallable[_session_pb2.RescheduleSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
     """Moves a session, keeping its name and raising its revision."""
+    RescheduleSeries: _aio.UnaryUnaryMultiCallable[_session_pb2.RescheduleSeriesRequest, _session_pb2.RescheduleSeriesResponse]  # type: ignore[assignment]
+    """Moves a session and all booked ones of its course after it by as many days, to one local time: all or none."""
     CancelSession: _aio.UnaryUnaryMultiCallable[_session_pb2.CancelSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
-    """Cancels a session that has not begun."""
+    """Cancels a session that has not begun, or lets go of a held one."""
+    CancelSeries: _aio.UnaryUnaryMultiCallable[_session_pb2.CancelSeriesRequest, _session_pb2.CancelSeriesResponse]  # type: ignore[assignment]
+    """Cancels a session and all booked ones of its course after it."""
     ConfirmSession: _aio.UnaryUnaryMultiCallable[_session_pb2.ConfirmSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
     """Records that the patient will come."""
     CheckInSession: _aio.UnaryUnaryMultiCallable[_session_pb2.CheckInSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
     """Records that the patient has come."""
+    MarkNoShow: _aio.UnaryUnaryMultiCallable[_session_pb2.MarkNoShowRequest, _session_pb2.Session]  # type: ignore[assignment]
+    """Records that the patient did not come. Where nobody does, the scheduler does after a grace period."""
+    MarkEnteredInError: _aio.UnaryUnaryMultiCallable[_session_pb2.MarkEnteredInErrorRequest, _session_pb2.Session]  # type: ignore[assignment]
+    """Records that a session should never have been there. Refused where a dose was given in it."""
+    ExtendSession: _aio.UnaryUnaryMultiCallable[_session_pb2.ExtendSessionRequest, _session_pb2.ExtendSessionResponse]  # type: ignore[assignment]
+    """Lets a session end later, since observation runs over; says what it runs into, with a proposed move for each."""
+    HandOverSupervision: _aio.UnaryUnaryMultiCallable[_session_pb2.HandOverSupervisionRequest, _session_pb2.Session]  # type: ignore[assignment]
+    """Lets another clinician supervise a session from an instant on."""
     GetSession: _aio.UnaryUnaryMultiCallable[_session_pb2.GetSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
     """Returns one session."""
     ListSessions: _aio.UnaryUnaryMultiCallable[_session_pb2.ListSessionsRequest, _session_pb2.ListSessionsResponse]  # type: ignore[assignment]
@@ -109,12 +137,20 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says what would stand in the way of a booking, all of it at once, and writes nothing."""
 
     @_abc_1.abstractmethod
+    def HoldSlot(
+        self,
+        request: _session_pb2.HoldSlotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_pb2.Session, _abc.Awaitable[_session_pb2.Session]]:
+        """Keeps a slot for a patient for a few minutes: a session that is held, of which nobody is told. Cancel it to let go."""
+
+    @_abc_1.abstractmethod
     def BookSession(
         self,
         request: _session_pb2.BookSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.Session, _abc.Awaitable[_session_pb2.Session]]:
-        """Books one session."""
+        """Books one session, or one that is held."""
 
     @_abc_1.abstractmethod
     def BookSeries(
@@ -133,12 +169,28 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Moves a session, keeping its name and raising its revision."""
 
     @_abc_1.abstractmethod
+    def RescheduleSeries(
+        self,
+        request: _session_pb2.RescheduleSeriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_pb2.RescheduleSeriesResponse, _abc.Awaitable[_session_pb2.RescheduleSeriesResponse]]:
+        """Moves a session and all booked ones of its course after it by as many days, to one local time: all or none."""
+
+    @_abc_1.abstractmethod
     def CancelSession(
         self,
         request: _session_pb2.CancelSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.Session, _abc.Awaitable[_session_pb2.Session]]:
-        """Cancels a session that has not begun."""
+        """Cancels a session that has not begun, or lets go of a held one."""
+
+    @_abc_1.abstractmethod
+    def CancelSeries(
+        self,
+        request: _session_pb2.CancelSeriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_pb2.CancelSeriesResponse, _abc.Awaitable[_session_pb2.CancelSeriesResponse]]:
+        """Cancels a session and all booked ones of its course after it."""
 
     @_abc_1.abstractmethod
     def ConfirmSession(
@@ -155,6 +207,38 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.Session, _abc.Awaitable[_session_pb2.Session]]:
         """Records that the patient has come."""
+
+    @_abc_1.abstractmethod
+    def MarkNoShow(
+        self,
+        request: _session_pb2.MarkNoShowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_pb2.Session, _abc.Awaitable[_session_pb2.Session]]:
+        """Records that the patient did not come. Where nobody does, the scheduler does after a grace period."""
+
+    @_abc_1.abstractmethod
+    def MarkEnteredInError(
+        self,
+        request: _session_pb2.MarkEnteredInErrorRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_pb2.Session, _abc.Awaitable[_session_pb2.Session]]:
+        """Records that a session should never have been there. Refused where a dose was given in it."""
+
+    @_abc_1.abstractmethod
+    def ExtendSession(
+        self,
+        request: _session_pb2.ExtendSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_pb2.ExtendSessionResponse, _abc.Awaitable[_session_pb2.ExtendSessionResponse]]:
+        """Lets a session end later, since observation runs over; says what it runs into, with a proposed move for each."""
+
+    @_abc_1.abstractmethod
+    def HandOverSupervision(
+        self,
+        request: _session_pb2.HandOverSupervisionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_pb2.Session, _abc.Awaitable[_session_pb2.Session]]:
+        """Lets another clinician supervise a session from an instant on."""
 
     @_abc_1.abstractmethod
     def GetSession(

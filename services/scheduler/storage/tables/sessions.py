@@ -8,9 +8,15 @@ from sqlmodel import Field
 
 from services.scheduler.storage.tables.base import INSTANT, ORGANIZATION, Table, instant, key, references, text_column
 
+_LIVE = ", ".join(f"'{state}'::text" for state in ("held", "booked", "checked_in", "in_progress", "fulfilled"))
+
 
 class Session(Table, table=True):
-    """A session. `place` numbers the live sessions of a course within its cap; `local_date` and `live` are computed."""
+    """A session. `place` numbers the counted sessions of a course within its cap.
+
+    `local_date`, `live` (it occupies patient, room and supervisor) and `counted` (it occupies a place in the course)
+    are computed.
+    """
 
     __tablename__ = "session"
     __table_args__ = (
@@ -19,7 +25,9 @@ class Session(Table, table=True):
         references("clinic", "clinic_id", "time_zone"),
         UniqueConstraint(ORGANIZATION, "session_id", "live", name="session_live"),
         UniqueConstraint(ORGANIZATION, "session_id", "patient_id", name="session_of_patient"),
-        Index("session_place", ORGANIZATION, "course_id", "place", unique=True, postgresql_where=text("live")),
+        Index("session_place", ORGANIZATION, "course_id", "place", unique=True, postgresql_where=text("counted")),
+        Index("session_held", "hold_expire_time", postgresql_where=text("state = 'held'")),
+        Index("session_expected", "start_time", postgresql_where=text("state = 'booked'")),
         Index("session_by_start", ORGANIZATION, "start_time", "session_id"),
         Index("session_by_clinic", ORGANIZATION, "clinic_id", "start_time", "session_id"),
         Index("session_by_patient", ORGANIZATION, "patient_id", "start_time", "session_id"),
@@ -50,13 +58,22 @@ class Session(Table, table=True):
     local_date: date = Field(sa_column_args=[Computed("((start_time AT TIME ZONE time_zone))::date", persisted=True)])
     place: int
     state: str = text_column()
-    live: bool = Field(sa_column_args=[Computed("(state <> 'cancelled'::text)", persisted=True)])
+    live: bool = Field(sa_column_args=[Computed(f"(state = ANY (ARRAY[{_LIVE}]))", persisted=True)])
+    counted: bool = Field(
+        sa_column_args=[
+            Computed(
+                f"((state = ANY (ARRAY[{_LIVE}])) OR ((state = 'no_show'::text) AND no_show_counts))", persisted=True
+            )
+        ]
+    )
     too_early: bool
     revision: int
     version: int
     confirm_time: datetime | None = instant(nullable=True)
     check_in_time: datetime | None = instant(nullable=True)
     cancel_reason: str = text_column()
+    hold_expire_time: datetime | None = instant(nullable=True)
+    no_show_counts: bool
     create_time: datetime = instant()
     update_time: datetime = instant()
 

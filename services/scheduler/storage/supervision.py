@@ -1,0 +1,71 @@
+"""Who supervises when, in which lane, in PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import column, delete, update, values
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scheduler.domain.booking import Assignment
+from services.scheduler.domain.interval import Interval
+from services.scheduler.domain.lanes import Occupied
+from services.scheduler.storage import tables
+from services.scheduler.storage.statements import contested
+from services.scheduler.storage.tables import table_of
+
+_SUPERVISION = table_of(tables.Supervision)
+
+PROMISES = frozenset({"supervision_ratio", "supervision_qualified"})
+"""Constraints that refuse what was free a moment ago."""
+
+
+class SupervisionTable:
+    """The supervision of sessions on one connection of one organization."""
+
+    def __init__(self, connection: AsyncConnection, organization_id: UUID) -> None:
+        self._connection = connection
+        self._organization_id = organization_id
+
+    async def add(self, session_id: UUID, interval: Interval, assignment: Assignment) -> None:
+        """Let a clinician supervise a session for an interval. Raises RaceLostError where a constraint refuses it."""
+        await self._deal(assignment.practitioner_id, assignment.placement.moves)
+        statement = insert(_SUPERVISION).values(
+            organization_id=self._organization_id,
+            session_id=session_id,
+            practitioner_id=assignment.practitioner_id,
+            lane=assignment.placement.lane,
+            start_time=interval.start,
+            end_time=interval.end,
+            live=True,
+        )
+        await contested(self._connection, statement, PROMISES)
+
+    async def end(self, session_id: UUID, since: datetime) -> None:
+        """Let nobody supervise a session from an instant on."""
+        of_session = _SUPERVISION.c.session_id == session_id
+        await self._connection.execute(delete(_SUPERVISION).where(of_session, _SUPERVISION.c.start_time >= since))
+        cut = update(_SUPERVISION).where(of_session, _SUPERVISION.c.end_time > since)
+        await self._connection.execute(cut.values(end_time=since))
+
+    async def clear(self, session_id: UUID) -> None:
+        """Let nobody supervise a session."""
+        await self._connection.execute(delete(_SUPERVISION).where(_SUPERVISION.c.session_id == session_id))
+
+    async def _deal(self, practitioner_id: UUID, dealt: Sequence[Occupied]) -> None:
+        """Move periods of a supervisor to these lanes, in one statement, since lanes may be exchanged."""
+        if not dealt:
+            return
+        columns = [column(name, _SUPERVISION.c[name].type) for name in ("session_id", "start_time", "lane")]
+        given = values(*columns, name="given").data([(one.session_id, one.interval.start, one.lane) for one in dealt])
+        statement = (
+            update(_SUPERVISION)
+            .where(
+                _SUPERVISION.c.session_id == given.c.session_id,
+                _SUPERVISION.c.start_time == given.c.start_time,
+                _SUPERVISION.c.practitioner_id == practitioner_id,
+            )
+            .values(lane=given.c.lane)
+        )
+        await contested(self._connection, statement, PROMISES)
