@@ -62,6 +62,7 @@ room_free as materialized (
         select range_agg(tstzrange(s.start_time - room_time, s.release_time, '()')) from session s
         where s.organization_id = r.organization_id and s.room_id = r.room_id and s.live
           and s.start_time > span.first and s.start_time < span.last
+          and (s.state <> 'held' or s.hold_expire_time > after)
     ), '{}') - coalesce((
         select range_agg(tstzrange(k.start_time - room_time, k.end_time, '()')) from closure k
         where k.organization_id = r.organization_id and k.clinic_id = r.clinic_id and k.room_id = r.room_id
@@ -71,7 +72,7 @@ room_free as materialized (
 ),
 """
 
-# A supervisor is at their ratio while every lane up to it is taken. Lanes beyond it are of the time before the ratio
+# A hold that has lapsed is not in the way. A supervisor is at their ratio while every lane up to it is taken. Lanes beyond it are of the time before the ratio
 # was lowered: they are counted too, by the slower way of following how many sessions begin and end.
 _SUPERVISORS = """
 worked as materialized (
@@ -98,6 +99,9 @@ on_duty as materialized (
     from span, worked w join place c using (clinic_id) join practitioner p using (organization_id, practitioner_id)
     where p.supervision_ratio > 0 and :protocol_code = any (p.protocol_codes)
 ),
+lapsed as materialized (
+    select session_id from asked, session where state = 'held' and live and hold_expire_time <= after
+),
 at_ratio as materialized (
     select p.practitioner_id, case
         when not exists (
@@ -110,6 +114,7 @@ at_ratio as materialized (
                 select coalesce(range_agg(tstzrange(v.start_time, v.end_time)), '{}') as taken from supervision v
                 where v.organization_id = p.organization_id and v.practitioner_id = p.practitioner_id and v.live
                   and v.lane = number and v.start_time > span.first and v.start_time < span.last
+                  and v.session_id not in (select session_id from lapsed)
             ) as lane)
         else (
             select range_agg(tstzrange(at, until)) filter (where sessions >= p.supervision_ratio)
@@ -118,6 +123,7 @@ at_ratio as materialized (
                 from supervision v, lateral (values (v.start_time, 1), (v.end_time, -1)) as e (at, change)
                 where v.organization_id = p.organization_id and v.practitioner_id = p.practitioner_id and v.live
                   and v.start_time > span.first and v.start_time < span.last
+                  and v.session_id not in (select session_id from lapsed)
                 group by at
             ) as step)
         end as periods

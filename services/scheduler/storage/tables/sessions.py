@@ -36,7 +36,7 @@ class Session(Table, table=True):
             ORGANIZATION,
             "room_id",
             "start_time",
-            postgresql_include=("release_time", "session_id"),
+            postgresql_include=("release_time", "state", "hold_expire_time"),
             postgresql_where=text("live"),
         ),
     )
