@@ -44,8 +44,8 @@ class Room:
 class Practitioner:
     """A clinician. `supervision_ratio` is how many sessions they may supervise at once, 0 for none.
 
-    `credential_expire_date` is the last clinic-local date on which the credential is valid, `leave_date` the last one on
-    which they work here.
+    `credential_expire_date` is the last clinic-local date on which the credential is valid, `leave_date` the last one
+    on which they work.
     """
 
     practitioner_id: UUID

@@ -17,7 +17,7 @@ class SlotSearch:
 
     Attributes:
         dates: the clinic-local dates to look at.
-        offered_dates: those of them on which the patient could be treated; only there slots are offered.
+        excluded_dates: those of them on which no slot is offered, since the patient could not be treated then.
         attendance: from arrival to discharge.
         turnover: from discharge until the room is free again.
         earliest_time: not before, on the clinic's clock.
@@ -28,13 +28,13 @@ class SlotSearch:
     protocol_code: str
     clinic_ids: tuple[UUID, ...]
     dates: tuple[date, ...]
-    offered_dates: tuple[date, ...]
     attendance: timedelta
     turnover: timedelta
     after: datetime
     earliest_time: time = time.min
     latest_time: time = time.max
     preferred_supervisor: UUID | None = None
+    excluded_dates: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

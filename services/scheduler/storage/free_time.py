@@ -14,7 +14,7 @@ _HOURS = """
 with asked as materialized (
     select cast(:attendance as interval) as attendance, cast(:room_time as interval) as room_time,
            cast(:after as timestamptz) as after, cast(:earliest as time) as earliest, cast(:latest as time) as latest,
-           cast(:clinic_ids as uuid[]) as clinic_ids, cast(:offered_dates as date[]) as offered_dates,
+           cast(:clinic_ids as uuid[]) as clinic_ids, cast(:excluded_dates as date[]) as excluded_dates,
            cast(:last_preferred as boolean) as last_preferred, cast(:last_start as timestamptz) as last_start,
            array_position(cast(:clinic_ids as uuid[]), cast(:last_clinic as uuid)) as last_rank
 ),
@@ -72,8 +72,9 @@ room_free as materialized (
 ),
 """
 
-# A hold that has lapsed is not in the way. A supervisor is at their ratio while every lane up to it is taken. Lanes beyond it are of the time before the ratio
-# was lowered: they are counted too, by the slower way of following how many sessions begin and end.
+# A supervisor is at their ratio while every lane up to it is taken. Lanes beyond it are of the time before the ratio
+# was lowered: they are counted too, by the slower way of following how many sessions begin and end. A hold that has
+# lapsed is not in the way, neither here nor in a room.
 _SUPERVISORS = """
 worked as materialized (
     select clinic_id, practitioner_id, range_agg(period) as periods
@@ -160,16 +161,16 @@ free as materialized (
 ),
 """
 
-# Slots are taken from stretches of arrivals until there are enough: `before` is how many a clinic surely has until then.
+# Slots are taken from stretches of arrivals until there are enough: `before` is how many there surely are before one.
 _SLOTS = """
 stretch as materialized (
     select p.clinic_id, p.clinic_rank, p.time_zone, c.preferred, unbroken, first
     from asked, free f join place p using (clinic_id),
          lateral (values (true, f.arrivals * f.preferred), (false, f.arrivals - f.preferred)) as c (preferred, every),
          unnest(c.every) as unbroken,
-         lateral (select case when c.preferred = last_preferred then greatest(next_quarter(lower(unbroken)), last_start)
-                              else next_quarter(lower(unbroken)) end as first) as s
-    where first <@ unbroken and (first at time zone p.time_zone)::date = any (offered_dates)
+         lateral (select case when c.preferred = last_preferred then greatest(first_quarter(unbroken), last_start)
+                              else first_quarter(unbroken) end as first) as s
+    where first <@ unbroken and (first at time zone p.time_zone)::date <> all (excluded_dates)
       and (last_preferred is null or c.preferred <= last_preferred)
 ),
 counted as (

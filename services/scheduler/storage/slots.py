@@ -19,7 +19,11 @@ class PostgresSlots:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def find(self, search: SlotSearch, *, limit: int, after: SlotPosition | None = None) -> FreeTime:
+    async def find(self, search: SlotSearch, *, limit: int) -> list[Slot]:
+        """See the port."""
+        return list((await self.free_time(search, limit=limit)).slots)
+
+    async def free_time(self, search: SlotSearch, *, limit: int, after: SlotPosition | None = None) -> FreeTime:
         """See the port."""
         rows = (await self._connection.execute(FIND_FREE_TIME, _asked(search, limit, after))).all()
         slots, without = [], []
@@ -42,7 +46,7 @@ def _asked(search: SlotSearch, limit: int, after: SlotPosition | None) -> dict[s
         "latest": search.latest_time,
         "clinic_ids": list(search.clinic_ids),
         "dates": list(search.dates),
-        "offered_dates": list(search.offered_dates),
+        "excluded_dates": list(search.excluded_dates),
         "protocol_code": search.protocol_code,
         "preferred": search.preferred_supervisor,
         "last_preferred": after.preferred if after else None,

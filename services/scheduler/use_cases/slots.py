@@ -46,7 +46,7 @@ async def find_slots(question: SlotQuestion, unit: UnitOfWork, clock: Clock) -> 
     course = await unit.courses.get(question.course_id)
     of_date = await _codes_by_date(course, question.dates, unit)
     search = _search(question, await unit.protocols.get(course.protocol_id), of_date, clock.now())
-    found = await unit.slots.find(search, limit=question.size + 1, after=question.after)
+    found = await unit.slots.free_time(search, limit=question.size + 1, after=question.after)
     of_time = {(one.clinic_id, one.date): one.codes for one in found.without}
     without = [
         DateWithoutSlot(clinic_id, day, codes)
@@ -64,13 +64,13 @@ def _search(
         protocol_code=protocol.code,
         clinic_ids=question.clinic_ids,
         dates=question.dates,
-        offered_dates=tuple(day for day in question.dates if not of_date[day]),
         attendance=protocol.phases.attendance,
         turnover=protocol.phases.turnover,
         after=now,
         earliest_time=question.earliest_time or time.min,
         latest_time=question.latest_time or time.max,
         preferred_supervisor=question.preferred_supervisor,
+        excluded_dates=tuple(day for day in question.dates if of_date[day]),
     )
 
 

@@ -14,14 +14,15 @@ create index supervision_in_lane on supervision (organization_id, practitioner_i
 
 # Slots start on quarters of an hour, on every clinic's clock as in UTC.
 _QUARTERS = """
-create function next_quarter(at timestamptz) returns timestamptz
+create function first_quarter(of_range tstzrange) returns timestamptz
     language sql stable parallel safe
-    return date_bin('15 minutes', at + interval '15 minutes' - interval '1 microsecond', 'epoch');
+    return case when lower_inc(of_range) and lower(of_range) = date_bin('15 minutes', lower(of_range), 'epoch')
+                then lower(of_range) else date_bin('15 minutes', lower(of_range), 'epoch') + interval '15 minutes' end;
 
 -- Those of the ranges that hold a quarter.
 create function with_quarter(ranges tstzmultirange) returns tstzmultirange
     language sql stable parallel safe
-    return (select coalesce(range_agg(one), '{}') from unnest(ranges) as one where next_quarter(lower(one)) <@ one);
+    return (select coalesce(range_agg(one), '{}') from unnest(ranges) as one where first_quarter(one) <@ one);
 """
 
 
