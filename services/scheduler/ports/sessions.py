@@ -59,6 +59,10 @@ class SessionRepository(Port):
         """Let nothing else be booked at these clinics on these dates until this unit of work ends."""
         ...
 
+    async def try_lock_days(self, days: Sequence[tuple[UUID, date]]) -> bool:
+        """Do as `lock_days` without waiting; False where somebody else is booking there."""
+        ...
+
     async def commitments(self, patient_id: UUID, *, moving: UUID | None = None) -> tuple[Commitment, ...]:
         """Return the live sessions of a patient and the doses given, those of the session being moved left out."""
         ...
@@ -88,6 +92,10 @@ class SessionRepository(Port):
 
     async def move(self, session: Session, assignment: Assignment) -> None:
         """Store a session's new place in time. Raises RaceLostError where a constraint refuses it."""
+        ...
+
+    async def restore(self, session: Session, assignment: Assignment) -> None:
+        """Let a missed session stand again where it stood. Raises RaceLostError where a constraint refuses it."""
         ...
 
     async def supervise(self, session: Session, since: datetime, interval: Interval, assignment: Assignment) -> None:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, exists, func, or_, select, text, tuple_, type_coerce, update
+from sqlalchemy import ColumnElement, Integer, exists, func, literal, or_, select, text, tuple_, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.booking import Assignment
-from services.scheduler.domain.course import Course
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.session import HOLD_EXPIRED, Plan, Session, SessionState
 from services.scheduler.ports.paging import Listing, Page
@@ -42,6 +41,8 @@ _PROMISES = (
 )
 """Constraints that refuse what was free a moment ago."""
 
+_LOCK_DAY = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
+_TRY_LOCK_DAY = text("select pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
 _EARLIER = _SESSION.alias("earlier")
 _ORDINAL = (
     select(func.count() + 1)
@@ -109,8 +110,15 @@ class PostgresSessions(PostgresSurroundings):
         other, so that the later one sees what the earlier one took instead of colliding with it.
         """
         for clinic_id, day in sorted(days):
-            lock = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
-            await self._connection.execute(lock, {"key": f"{clinic_id} {day}"})
+            await self._connection.execute(_LOCK_DAY, {"key": f"{clinic_id} {day}"})
+
+    async def try_lock_days(self, days: Sequence[tuple[UUID, date]]) -> bool:
+        """See the port."""
+        got = [
+            (await self._connection.execute(_TRY_LOCK_DAY, {"key": f"{clinic_id} {day}"})).scalar_one()
+            for clinic_id, day in sorted(days)
+        ]
+        return all(got)
 
     async def add(self, new: NewSession) -> None:
         """See the port."""
@@ -123,7 +131,7 @@ class PostgresSessions(PostgresSurroundings):
             protocol_id=course.protocol_id,
             interval_days=course.interval_days,
             session_cap=course.session_cap,
-            place=_free_place(course),
+            place=_free_place(course.course_id, literal(course.session_cap)),
             state=SessionState.HELD if new.hold_expire_time else SessionState.BOOKED,
             hold_expire_time=new.hold_expire_time,
             create_time=new.create_time,
@@ -136,8 +144,17 @@ class PostgresSessions(PostgresSurroundings):
     async def move(self, session: Session, assignment: Assignment) -> None:
         """See the port."""
         place = Place(session.room_id, session.clinic_id, session.time_zone)
-        await self._update(session, **_stands(place, session.plan), **_state(session))
+        # First, since a session that becomes live again would take its old supervision with it.
         await self._supervision.clear(session.session_id)
+        await self._update(session, **_stands(place, session.plan), **_state(session))
+        await self._supervision.add(session.session_id, session.plan.interval, assignment)
+
+    async def restore(self, session: Session, assignment: Assignment) -> None:
+        """See the port."""
+        cap = select(_SESSION.c.session_cap).where(_SESSION.c.session_id == session.session_id).scalar_subquery()
+        await self._supervision.clear(session.session_id)
+        place = _SESSION.c.place if session.counted else _free_place(session.course_id, cap)
+        await self._update(session, place=place, **_state(session))
         await self._supervision.add(session.session_id, session.plan.interval, assignment)
 
     async def prolong(self, session: Session) -> None:
@@ -228,10 +245,11 @@ def _conditions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _free_place(course: Course) -> ColumnElement[int]:
+def _free_place(course_id: UUID, cap: ColumnElement[int]) -> ColumnElement[int]:
     """The lowest place that no counted session of the course has; past the cap, which a constraint refuses, if none."""
-    place = func.generate_series(1, course.session_cap + 1).column_valued("n")
-    taken = select(_SESSION.c.place).where(_SESSION.c.course_id == course.course_id, _SESSION.c.counted)
+    place = func.generate_series(1, cap + 1).column_valued("n")
+    counted = _SESSION.alias("counted")
+    taken = select(counted.c.place).where(counted.c.course_id == course_id, counted.c.counted)
     return select(func.min(place)).where(place.not_in(taken)).scalar_subquery()
 
 

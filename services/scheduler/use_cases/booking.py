@@ -112,8 +112,12 @@ async def take_place(
     """
     course = await unit.courses.lock(booking.course_id)
     attempt = await attempt_of(booking, course, unit)
-    await lock_days([attempt], unit)
+    days = [(attempt.place.clinic_id, attempt.arrival.date)]
+    alone = await unit.sessions.try_lock_days(days)
     seen = await look(attempt, unit, now, further_sessions=1)
+    if not (alone or seen.blockers):  # who is refused anyway need not wait for the others
+        await unit.sessions.lock_days(days)
+        seen = await look(attempt, unit, now, further_sessions=1)
     if seen.blockers:
         raise BookingRefusedError(seen.blockers, f"courses/{course.course_id}")
     return await add_session(seen.attempt, seen.finding, unit, now, hold_expire_time)

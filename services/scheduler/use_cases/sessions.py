@@ -171,7 +171,7 @@ async def _return(session: Session, arrived: Session, unit: UnitOfWork, now: dat
     if in_the_way:
         raise CheckInRefusedError([Blocker(one.code, session.name, one.description) for one in in_the_way])
     _, assignment = free(seen.finding)
-    await unit.sessions.move(arrived, assignment)
+    await unit.sessions.restore(arrived, assignment)
 
 
 def _arrival_blockers(session: Session, now: datetime) -> list[Blocker]:

@@ -155,6 +155,14 @@ class Desk:
         request = session_pb2.BookSessionRequest(booking=booking(course, room, on, at, **more))
         return await self.call(self.sessions.BookSession, request)
 
+    async def hold(self, course: str, room: str, on: date, at: str = "09:00", **more: str) -> session_pb2.Session:
+        request = session_pb2.HoldSlotRequest(booking=booking(course, room, on, at, **more))
+        return await self.call(self.sessions.HoldSlot, request)
+
+    async def book_held(self, held: session_pb2.Session) -> session_pb2.Session:
+        request = session_pb2.BookSessionRequest(hold=held.name, etag=held.etag)
+        return await self.call(self.sessions.BookSession, request)
+
     async def book_series(
         self, course: str, room: str, on: date, at: str = "09:00", *, weeks: int = 1, count: int, offset: str = ""
     ) -> list[session_pb2.Session]:
@@ -192,6 +200,26 @@ class Desk:
             arrival=local_time(on, at),
             **more,
         )
+
+    async def move_series(
+        self, session: session_pb2.Session, on: date, at: str = "09:00", **more: str
+    ) -> list[session_pb2.Session]:
+        request = session_pb2.RescheduleSeriesRequest
+        moved = await self.change(self.sessions.RescheduleSeries, request, session, arrival=local_time(on, at), **more)
+        return list(moved.sessions)
+
+    async def miss(self, session: session_pb2.Session) -> session_pb2.Session:
+        return await self.change(self.sessions.MarkNoShow, session_pb2.MarkNoShowRequest, session)
+
+    async def hand_over(self, session: session_pb2.Session, **more: Any) -> session_pb2.Session:
+        request = session_pb2.HandOverSupervisionRequest
+        return await self.change(self.sessions.HandOverSupervision, request, session, **more)
+
+    async def extend(
+        self, session: session_pb2.Session, end: datetime, **more: Any
+    ) -> session_pb2.ExtendSessionResponse:
+        request = session_pb2.ExtendSessionRequest
+        return await self.change(self.sessions.ExtendSession, request, session, end_time=timestamp(end), **more)
 
     async def sent(self) -> list[events_pb2.Event]:
         """The events in the outbox, in order."""
