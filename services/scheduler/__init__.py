@@ -11,6 +11,11 @@ What it promises, each held by the database under any concurrency, not by this c
 5. Patient. A patient is never in two sessions at once.
 6. Dose anchor. Once a dose was given, the next interval counts from it: nothing is booked before, and live sessions
    that now stand too early are flagged and cannot be checked in.
+7. Closures. Nothing is booked, or moved, into a time in which its clinic or its room is closed.
+
+The roster may change under booked sessions: one that could not be booked as it stands is kept, listed with its reasons,
+and moves are proposed for it. A closure, an absence and a departure name every session in their way, whatever is booked
+at the same moment.
 
 A live session is one that is not cancelled; a cancelled one frees everything that it held. A booking that breaks a
 promise is refused with every blocker at once. A fact that another service reports is never refused.

@@ -5,7 +5,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kat.events.v1 import events_pb2, events_pb2_grpc
-from kat.scheduler.v1 import course_pb2, course_pb2_grpc, roster_pb2, roster_pb2_grpc, session_pb2, session_pb2_grpc
+from kat.scheduler.v1 import (
+    course_pb2,
+    course_pb2_grpc,
+    roster_pb2,
+    roster_pb2_grpc,
+    session_pb2,
+    session_pb2_grpc,
+    waitlist_pb2,
+    waitlist_pb2_grpc,
+)
 from services.runtime.backlog import MEASURED_EVERY_SECONDS, Backlog, event_measures
 from services.runtime.channel import event_sinks
 from services.runtime.database import Database, newest_revision
@@ -18,6 +27,7 @@ from services.runtime.server import ServiceServer
 from services.runtime.ticker import Ticker
 from services.runtime.writes import Writer
 from services.scheduler.config import SchedulerSettings
+from services.scheduler.jobs import Upkeep, schedule
 from services.scheduler.protocol_files import default_protocols
 from services.scheduler.publisher import OutboxEvents
 from services.scheduler.servicers.calls import Calls
@@ -26,6 +36,7 @@ from services.scheduler.servicers.events import event_handlers
 from services.scheduler.servicers.protocol import ProtocolServicer
 from services.scheduler.servicers.roster import RosterServicer
 from services.scheduler.servicers.session import SessionServicer
+from services.scheduler.servicers.waitlist import WaitlistServicer
 from services.scheduler.storage.tables import RUNTIME_TABLES
 from services.scheduler.storage.unit import PostgresUnit
 
@@ -33,6 +44,7 @@ SERVICES = (
     *roster_pb2.DESCRIPTOR.services_by_name.values(),
     *course_pb2.DESCRIPTOR.services_by_name.values(),
     *session_pb2.DESCRIPTOR.services_by_name.values(),
+    *waitlist_pb2.DESCRIPTOR.services_by_name.values(),
     *events_pb2.DESCRIPTOR.services_by_name.values(),
 )
 
@@ -63,6 +75,7 @@ async def serve(settings: SchedulerSettings) -> None:
     )
     server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, CourseServicer(calls, clock))
     server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, SessionServicer(calls, clock, settings.policy()))
+    server.add(waitlist_pb2_grpc.add_WaitlistServiceServicer_to_server, WaitlistServicer(calls, clock))
     server.add(
         events_pb2_grpc.add_EventSinkServicer_to_server,
         EventSink(database, RUNTIME_TABLES, event_handlers(unit, clock)),
@@ -70,6 +83,7 @@ async def serve(settings: SchedulerSettings) -> None:
     consumers = {"dosing_log": settings.dosing_log_address, "notifications": settings.notifications_address}
     async with event_sinks(settings, consumers) as sinks:
         schedule_relays(ticker, database, RUNTIME_TABLES, sinks, seconds=settings.relay_seconds)
+        schedule(ticker, Upkeep(database, unit, clock, settings.policy()), every_seconds=settings.upkeep_seconds)
         ticker.every(
             MEASURED_EVERY_SECONDS, "backlog", Backlog(database, metrics, event_measures(RUNTIME_TABLES)).measure
         )

@@ -105,6 +105,29 @@ class CourseOpenError(AlreadyExistsError):
         )
 
 
+class WaitingAlreadyError(AlreadyExistsError):
+    """The course is on the waiting list already."""
+
+    def __init__(self, waitlist_entry_id: UUID) -> None:
+        name = f"waitlistEntries/{waitlist_entry_id}"
+        super().__init__(
+            f"The course waits already, as {name}; leave the list first to wait for something else",
+            reason="WAITING_ALREADY",
+            metadata={"waitlist_entry": name},
+        )
+
+
+class IdentifierTakenError(AlreadyExistsError):
+    """Another resource of the kind already has the external identifier."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} already has that identifier; update it, or give another identifier",
+            reason="IDENTIFIER_TAKEN",
+            metadata={"resource": name},
+        )
+
+
 def _described(blockers: Sequence[Blocker]) -> list[str]:
     return list(dict.fromkeys(f"{blocker.code}: {blocker.description}" for blocker in blockers))
 

@@ -12,6 +12,7 @@ from services.scheduler.convert import events
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.protocol import Protocol
 from services.scheduler.domain.session import Session
+from services.scheduler.domain.waitlist import WaitlistEntry
 
 
 class OutboxEvents:
@@ -46,6 +47,10 @@ class OutboxEvents:
         """See the port."""
         await self._append(_session(session), events.session_confirmed(session))
 
+    async def session_supervision_changed(self, session: Session) -> None:
+        """See the port."""
+        await self._append(_session(session), events.session_supervision_changed(session))
+
     async def session_checked_in(self, session: Session) -> None:
         """See the port."""
         await self._append(_session(session), events.session_checked_in(session))
@@ -58,9 +63,13 @@ class OutboxEvents:
         """See the port."""
         await self._append(_session(session), events.session_extended(session))
 
-    async def session_supervision_changed(self, session: Session) -> None:
+    async def waitlist_offered(self, entry: WaitlistEntry, session: Session) -> None:
         """See the port."""
-        await self._append(_session(session), events.session_supervision_changed(session))
+        await self._append(entry.name, events.waitlist_offered(entry, session))
+
+    async def waitlist_offer_ended(self, entry: WaitlistEntry, session: Session) -> None:
+        """See the port."""
+        await self._append(entry.name, events.waitlist_offer_ended(entry, session))
 
     async def _append(self, aggregate: str, payload: Message) -> None:
         await self._outbox.append(self._connection, self._organization_id, aggregate=aggregate, payload=payload)

@@ -1,6 +1,7 @@
 """Reading and writing what several resources share."""
 
-from datetime import date, datetime
+import re
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -12,10 +13,12 @@ from kat.common.v1.common_pb2 import LocalInterval
 from services.runtime.fields import Fields, timestamp
 from services.runtime.paging import decode_token, encode_token, page_size
 from services.scheduler.domain.interval import Interval
+from services.scheduler.domain.local_time import LocalTime
 from services.scheduler.domain.roster import Identifier
 from services.scheduler.ports.paging import Listing, Page
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2199
+_OFFSET = re.compile(r"([+-])(\d\d):([0-5]\d)")
 
 
 def page_of(request: Any) -> Page:
@@ -64,6 +67,28 @@ def optional_instant(fields: Fields, path: str, message: Any) -> datetime | None
         fields.fault(path, f"write a time from {_FIRST_YEAR} to {_LAST_YEAR}")
         return None
     return read
+
+
+def local_time(fields: Fields, path: str, message: Any, field: str) -> LocalTime:
+    """Read a time on a clinic's clock."""
+    read = getattr(message, field)
+    return LocalTime(
+        date=calendar_date(fields, f"{path}.date", read, "date"),
+        time=fields.time_of_day(f"{path}.time", read, "time"),
+        utc_offset=_offset(fields, f"{path}.utc_offset", read.utc_offset),
+    )
+
+
+def _offset(fields: Fields, path: str, value: str) -> timedelta | None:
+    if not value:
+        return None
+    match = _OFFSET.fullmatch(value)
+    if match is None:
+        fields.fault(path, 'write the offset from UTC, such as "-05:00"')
+        return None
+    sign, hours, minutes = match.groups()
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return -offset if sign == "-" else offset
 
 
 def identifier_message(identifier: Identifier) -> IdentifierMessage:

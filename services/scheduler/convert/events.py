@@ -12,6 +12,7 @@ from services.scheduler.convert.protocol import protocol_message
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.protocol import Protocol
 from services.scheduler.domain.session import Session
+from services.scheduler.domain.waitlist import WaitlistEntry
 from services.scheduler.use_cases.treatment import DoseGiven
 
 
@@ -55,6 +56,11 @@ def session_confirmed(session: Session) -> events_pb2.SessionConfirmed:
     return events_pb2.SessionConfirmed(session=_snapshot(session))
 
 
+def session_supervision_changed(session: Session) -> events_pb2.SessionSupervisionChanged:
+    """Return the event of a session that other clinicians supervise."""
+    return events_pb2.SessionSupervisionChanged(session=_snapshot(session))
+
+
 def session_checked_in(session: Session) -> events_pb2.SessionCheckedIn:
     """Return the event of an arrival."""
     return events_pb2.SessionCheckedIn(
@@ -73,9 +79,20 @@ def session_extended(session: Session) -> events_pb2.SessionExtended:
     return events_pb2.SessionExtended(session=_snapshot(session))
 
 
-def session_supervision_changed(session: Session) -> events_pb2.SessionSupervisionChanged:
-    """Return the event of a hand-over."""
-    return events_pb2.SessionSupervisionChanged(session=_snapshot(session))
+def waitlist_offered(entry: WaitlistEntry, session: Session) -> events_pb2.WaitlistOffered:
+    """Return the event of an offer."""
+    return events_pb2.WaitlistOffered(
+        waitlist_entry=entry.name,
+        session=_snapshot(session),
+        expire_time=timestamp(entry.offer_expire_time) if entry.offer_expire_time else None,
+    )
+
+
+def waitlist_offer_ended(entry: WaitlistEntry, session: Session) -> events_pb2.WaitlistOfferEnded:
+    """Return the event of an offer that was not accepted."""
+    return events_pb2.WaitlistOfferEnded(
+        waitlist_entry=entry.name, session=session.name, patient=format_name("patients", entry.patient_id)
+    )
 
 
 def dose_given(event: Any) -> DoseGiven:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sized
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,7 @@ from services.runtime.fields import Fields
 from services.scheduler.convert.common import optional_identifier
 from services.scheduler.domain.roster import Identifier, OpeningHours
 from services.scheduler.domain.roster_import import (
+    EMPTY,
     ClinicEntry,
     PatientEntry,
     PractitionerEntry,
@@ -48,6 +50,20 @@ def roster(request: roster_pb2.ImportRosterRequest) -> Roster:
         patients=tuple(_patient(fields, f"patients[{n}]", one) for n, one in enumerate(request.patients)),
         faults=_faults(fields),  # last: the arguments above note them
     )
+
+
+def one_entry(fields: Fields, kind: str, message: Any) -> Roster:
+    """Read a roster of one entry of a kind, such as "clinics"; its faults are part of it."""
+    path = f"{kind}[0]"
+    read = {
+        "clinics": _clinic,
+        "rooms": _room,
+        "practitioners": _practitioner,
+        "shifts": _shift,
+        "patients": _patient,
+    }[kind]
+    changed: dict[str, Any] = {kind: (read(fields, path, message),)}
+    return replace(EMPTY, **changed, faults=_faults(fields))
 
 
 def _faults(fields: Fields) -> tuple[FieldViolation, ...]:

@@ -46,7 +46,7 @@ def room_message(room: Room) -> roster_pb2.Room:
 
 def practitioner_message(practitioner: Practitioner) -> roster_pb2.Practitioner:
     """Return a practitioner."""
-    expires = practitioner.credential_expire_date
+    expires, leaves = practitioner.credential_expire_date, practitioner.leave_date
     return roster_pb2.Practitioner(
         name=format_name("practitioners", practitioner.practitioner_id),
         identifier=identifier_message(practitioner.identifier),
@@ -58,6 +58,7 @@ def practitioner_message(practitioner: Practitioner) -> roster_pb2.Practitioner:
         subject=practitioner.subject,
         etag=etag_of(practitioner),
         create_time=timestamp(practitioner.create_time),
+        leave_date=date_message(leaves) if leaves else None,
     )
 
 
@@ -73,6 +74,7 @@ def shift_message(shift: Shift) -> roster_pb2.Shift:
         end_time=time_message(shift.end_time),
         effective_start_date=date_message(first) if first else None,
         effective_end_date=date_message(last) if last else None,
+        etag=etag_of(shift),
     )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from kat.scheduler.v1 import session_pb2
 from services.runtime.fields import Fields, date_message, time_message
-from services.scheduler.convert.session import blocker_message, local_time, read_booking, session_message
+from services.scheduler.convert.common import local_time
+from services.scheduler.convert.session import blocker_message, read_booking, session_message
 from services.scheduler.convert.slots import slot_message
 from services.scheduler.domain.extension import DownstreamMove, Hit
 from services.scheduler.domain.local_time import LocalTime

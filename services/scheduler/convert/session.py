@@ -1,16 +1,13 @@
 """Bookings from messages, and sessions as messages."""
 
-import re
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 from kat.scheduler.v1 import session_pb2
 from services.runtime.fields import Fields, date_message, timestamp
 from services.runtime.names import format_name
-from services.scheduler.convert.common import calendar_date, interval_message, next_token, optional_instant
+from services.scheduler.convert.common import interval_message, local_time, next_token, optional_instant
 from services.scheduler.domain.blockers import Blocker
-from services.scheduler.domain.local_time import LocalTime
 from services.scheduler.domain.session import Session, SessionState, Supervision
 from services.scheduler.ports.paging import Listing
 from services.scheduler.ports.sessions import SessionFilter
@@ -19,7 +16,6 @@ from services.scheduler.use_cases.holding import HeldBooking
 from services.scheduler.use_cases.rescheduling import Reschedule
 from services.scheduler.use_cases.sessions import SessionChange
 
-_OFFSET = re.compile(r"([+-])(\d\d):([0-5]\d)")
 _STATES: dict[int, SessionState] = {
     session_pb2.Session.State.Value(f"STATE_{state.name}"): state for state in SessionState
 }
@@ -175,28 +171,6 @@ def read_booking(fields: Fields, path: str, message: session_pb2.Booking) -> Boo
         arrival=local_time(fields, f"{path}.arrival", message, "arrival"),
         supervisor_id=fields.optional_name(f"{path}.supervisor", message.supervisor, "practitioners"),
     )
-
-
-def local_time(fields: Fields, path: str, message: Any, field: str) -> LocalTime:
-    """Read a time on a clinic's clock."""
-    read = getattr(message, field)
-    return LocalTime(
-        date=calendar_date(fields, f"{path}.date", read, "date"),
-        time=fields.time_of_day(f"{path}.time", read, "time"),
-        utc_offset=_offset(fields, f"{path}.utc_offset", read.utc_offset),
-    )
-
-
-def _offset(fields: Fields, path: str, value: str) -> timedelta | None:
-    if not value:
-        return None
-    match = _OFFSET.fullmatch(value)
-    if match is None:
-        fields.fault(path, 'write the offset from UTC, such as "-05:00"')
-        return None
-    sign, hours, minutes = match.groups()
-    offset = timedelta(hours=int(hours), minutes=int(minutes))
-    return -offset if sign == "-" else offset
 
 
 def _supervision_message(supervision: Supervision) -> session_pb2.Supervision:

@@ -1,6 +1,6 @@
 """Searches for slots from messages, and slots as messages."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from services.runtime.names import format_name
 from services.runtime.paging import decode_token, encode_token, page_size
 from services.scheduler.convert.common import calendar_date, interval_message
 from services.scheduler.convert.roster import WEEKDAYS
-from services.scheduler.domain.slots import DateWithoutSlot, Slot, SlotPosition
+from services.scheduler.domain.slots import DateWithoutSlot, Slot, SlotPosition, Wishes
 from services.scheduler.use_cases.slots import SlotAnswer, SlotQuestion
 
 _DEFAULT_SLOTS, _MAXIMUM_SLOTS = 20, 200
@@ -26,22 +26,39 @@ def slot_question(request: Any) -> SlotQuestion:
         InvalidArgumentError: every fault.
     """
     fields = Fields()
+    course_id, suits = fields.name("course", request.course, "courses"), wishes(fields, "", request)
     question = SlotQuestion(
-        course_id=fields.name("course", request.course, "courses"),
-        clinic_ids=_clinics(fields, request),
-        dates=_dates(fields, request),
-        earliest_time=fields.optional_time_of_day("earliest_time", request, "earliest_time"),
-        latest_time=fields.optional_time_of_day("latest_time", request, "latest_time"),
-        preferred_supervisor=fields.optional_name(
-            "preferred_supervisor", request.preferred_supervisor, "practitioners"
-        ),
+        course_id=course_id,
+        clinic_ids=suits.clinic_ids,
+        dates=suits.dates,
+        earliest_time=suits.earliest_time,
+        latest_time=suits.latest_time,
+        preferred_supervisor=suits.preferred_supervisor,
         size=page_size(request.page_size, default=_DEFAULT_SLOTS, maximum=_MAXIMUM_SLOTS),
         after=_position(decode_token(request)),
     )
-    if (question.latest_time or time.max) < (question.earliest_time or time.min):
-        fields.fault("latest_time", "write a time that is not before earliest_time")
     fields.check()
     return question
+
+
+def wishes(fields: Fields, path: str, message: Any) -> Wishes:
+    """Read which clinics and times suit; `path` ends in a point where the message is a field of the request."""
+    days = (fields.enum(f"{path}days_of_week[{n}]", value, WEEKDAYS) for n, value in enumerate(message.days_of_week))
+    first, last = _span(fields, path, message)
+    read = Wishes(
+        clinic_ids=_clinics(fields, path, message),
+        start_date=first,
+        end_date=last,
+        weekdays=tuple(sorted(set(days))),
+        earliest_time=fields.optional_time_of_day(f"{path}earliest_time", message, "earliest_time"),
+        latest_time=fields.optional_time_of_day(f"{path}latest_time", message, "latest_time"),
+        preferred_supervisor=fields.optional_name(
+            f"{path}preferred_supervisor", message.preferred_supervisor, "practitioners"
+        ),
+    )
+    if (read.latest_time or time.max) < (read.earliest_time or time.min):
+        fields.fault(f"{path}latest_time", "write a time that is not before earliest_time")
+    return read
 
 
 def slots_message(request: session_pb2.FindSlotsRequest, answer: SlotAnswer) -> session_pb2.FindSlotsResponse:
@@ -55,25 +72,20 @@ def slots_message(request: session_pb2.FindSlotsRequest, answer: SlotAnswer) -> 
     )
 
 
-def _clinics(fields: Fields, request: session_pb2.FindSlotsRequest) -> tuple[UUID, ...]:
-    if not 1 <= len(request.clinics) <= _MAXIMUM_CLINICS:
-        fields.fault("clinics", f"write 1 to {_MAXIMUM_CLINICS} clinics")
-    names = (fields.name(f"clinics[{n}]", name, "clinics") for n, name in enumerate(request.clinics))
+def _clinics(fields: Fields, path: str, message: Any) -> tuple[UUID, ...]:
+    if not 1 <= len(message.clinics) <= _MAXIMUM_CLINICS:
+        fields.fault(f"{path}clinics", f"write 1 to {_MAXIMUM_CLINICS} clinics")
+    names = (fields.name(f"{path}clinics[{n}]", name, "clinics") for n, name in enumerate(message.clinics))
     return tuple(dict.fromkeys(names))
 
 
-def _dates(fields: Fields, request: session_pb2.FindSlotsRequest) -> tuple[date, ...]:
-    first = calendar_date(fields, "start_date", request, "start_date")
-    last = calendar_date(fields, "end_date", request, "end_date")
-    weekdays = {
-        fields.enum(f"days_of_week[{n}]", value, WEEKDAYS) for n, value in enumerate(request.days_of_week)
-    } or set(WEEKDAYS)
-    days = (last - first).days
-    if not 0 <= days <= _MAXIMUM_DAYS:
-        fields.fault("end_date", f"write a date from start_date to {_MAXIMUM_DAYS} days after it")
-        return ()
-    dates = (first + timedelta(days=n) for n in range(days + 1))
-    return tuple(day for day in dates if day.isoweekday() in weekdays)
+def _span(fields: Fields, path: str, message: Any) -> tuple[date, date]:
+    first = calendar_date(fields, f"{path}start_date", message, "start_date")
+    last = calendar_date(fields, f"{path}end_date", message, "end_date")
+    if not 0 <= (last - first).days <= _MAXIMUM_DAYS:
+        fields.fault(f"{path}end_date", f"write a date from start_date to {_MAXIMUM_DAYS} days after it")
+        return first, first
+    return first, last
 
 
 def _position(token: tuple[str, ...] | None) -> SlotPosition | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from services.scheduler.domain.availability import Closure
 from services.scheduler.domain.blockers import Blocker, BlockerCode
 from services.scheduler.domain.cadence import Commitment, earliest_date, too_close
 from services.scheduler.domain.course import Course, CourseState, treatment_blockers
@@ -37,14 +38,16 @@ class Surroundings:
     Attributes:
         commitments: the patient's live sessions and doses given.
         room_sessions: live sessions that overlap it in the room, turnover included.
-        opening: the clinic's opening hours on its date; none where it is closed.
+        opening: the clinic's opening hours on its date, closures not counted; none on a weekday without hours.
         supervisors: all who may supervise the whole of it, whether or not they are at their ratio.
+        closures: closures of the clinic, and of the room with turnover included, that it overlaps.
     """
 
     commitments: tuple[Commitment, ...]
     room_sessions: tuple[UUID, ...]
     opening: tuple[Interval, ...]
     supervisors: tuple[Supervisor, ...]
+    closures: tuple[Closure, ...] = ()
 
 
 def course_blockers(course: Course, further_sessions: int) -> list[Blocker]:
@@ -136,6 +139,10 @@ def _hours(plan: Plan, around: Surroundings, now: datetime) -> Iterable[Blocker]
         minutes = int((plan.end_time - plan.start_time).total_seconds() // 60)
         text = f"the session takes {minutes} minutes, which must lie within the clinic's opening hours of one day"
         yield Blocker(BlockerCode.OUTSIDE_HOURS, text)
+    for closure in around.closures:
+        if closure.room_id is None:
+            text = f"the clinic is closed {closure.described}; choose another time"
+            yield Blocker(BlockerCode.CLINIC_CLOSED, text)
 
 
 def _busy(plan: Plan, around: Surroundings) -> Iterable[Blocker]:
@@ -146,6 +153,10 @@ def _busy(plan: Plan, around: Surroundings) -> Iterable[Blocker]:
     if around.room_sessions:
         text = "the room holds another session at that time, turnover included; choose another room or time"
         yield Blocker(BlockerCode.ROOM_BUSY, text, around.room_sessions)
+    for closure in around.closures:
+        if closure.room_id is not None:
+            text = f"the room is closed {closure.described}; choose another room or time"
+            yield Blocker(BlockerCode.ROOM_BUSY, text)
 
 
 def _candidates(supervisors: Sequence[Supervisor], wanted: UUID | None) -> list[Supervisor]:

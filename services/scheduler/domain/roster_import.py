@@ -2,12 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, time
 from uuid import UUID
 
 from services.runtime.errors import FieldViolation
-from services.scheduler.domain.roster import Identifier, OpeningHours
+from services.scheduler.domain.roster import Identifier, OpeningHours, Shift
 
 Reference = UUID | Identifier
 """A resource by its id, or by what the other system calls it."""
@@ -98,6 +98,19 @@ class KnownRoster:
     scheduled_zones: Mapping[Identifier, str]
     subjects: Mapping[str, Identifier]
 
+    def renamed(self, old: Identifier, new: Identifier) -> "KnownRoster":
+        """Return the same, with the resource that is to be changed under the identifier that it is to have."""
+        return replace(
+            self,
+            room_clinics={new if key == old else key: clinic for key, clinic in self.room_clinics.items()},
+            scheduled_zones={new if key == old else key: zone for key, zone in self.scheduled_zones.items()},
+            subjects={subject: new if owner == old else owner for subject, owner in self.subjects.items()},
+        )
+
+
+EMPTY = Roster(clinics=(), rooms=(), practitioners=(), shifts=(), patients=())
+"""A roster without entries."""
+
 
 def faults_of(roster: Roster, known: KnownRoster, today: date) -> list[FieldViolation]:
     """Return every fault of a roster: what was read wrongly, stands twice, refers to nothing or must not change."""
@@ -161,7 +174,7 @@ def _two_places(roster: Roster) -> Iterable[FieldViolation]:
     of_one_day: dict[tuple[Reference, int], list[tuple[int, ShiftEntry]]] = defaultdict(list)
     for index, shift in enumerate(roster.shifts):
         others = of_one_day[shift.practitioner, shift.weekday]
-        clashing = (n for n, other in others if other.clinic != shift.clinic and _at_once(shift, other))
+        clashing = (n for n, other in others if other.clinic != shift.clinic and at_once(shift, other))
         if (other := next(clashing, None)) is not None:
             yield FieldViolation(f"shifts[{index}]", f"at the time of shifts[{other}], which is at another clinic")
         others.append((index, shift))
@@ -173,7 +186,8 @@ def _unborn(roster: Roster, today: date) -> Iterable[FieldViolation]:
             yield FieldViolation(f"patients[{index}].birth_date", "write a date that is not in the future")
 
 
-def _at_once(one: ShiftEntry, other: ShiftEntry) -> bool:
+def at_once(one: ShiftEntry | Shift, other: ShiftEntry | Shift) -> bool:
+    """Say whether two shifts on one weekday meet on any date."""
     return (
         one.start_time < other.end_time
         and other.start_time < one.end_time

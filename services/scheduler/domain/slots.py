@@ -12,6 +12,25 @@ GRID = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """Which clinics and which times on their clocks suit; without weekdays every one does. Both dates are included."""
+
+    clinic_ids: tuple[UUID, ...]
+    start_date: date
+    end_date: date
+    weekdays: tuple[int, ...]
+    earliest_time: time | None
+    latest_time: time | None
+    preferred_supervisor: UUID | None
+
+    @property
+    def dates(self) -> tuple[date, ...]:
+        """All dates that suit."""
+        days = (self.start_date + timedelta(days=n) for n in range((self.end_date - self.start_date).days + 1))
+        return tuple(day for day in days if not self.weekdays or day.isoweekday() in self.weekdays)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlotSearch:
     """What kind of time is looked for.
 

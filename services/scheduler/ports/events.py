@@ -6,6 +6,7 @@ from typing import Protocol as Port
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.protocol import Protocol
 from services.scheduler.domain.session import Session
+from services.scheduler.domain.waitlist import WaitlistEntry
 
 
 class Events(Port):
@@ -35,6 +36,10 @@ class Events(Port):
         """Tell that the patient confirmed."""
         ...
 
+    async def session_supervision_changed(self, session: Session) -> None:
+        """Tell that other clinicians supervise a session."""
+        ...
+
     async def session_checked_in(self, session: Session) -> None:
         """Tell that the patient came."""
         ...
@@ -47,6 +52,10 @@ class Events(Port):
         """Tell that a session takes longer."""
         ...
 
-    async def session_supervision_changed(self, session: Session) -> None:
-        """Tell that other clinicians supervise a session."""
+    async def waitlist_offered(self, entry: WaitlistEntry, session: Session) -> None:
+        """Tell that a slot was offered to a patient who waits."""
+        ...
+
+    async def waitlist_offer_ended(self, entry: WaitlistEntry, session: Session) -> None:
+        """Tell that an offer ended without being accepted."""
         ...

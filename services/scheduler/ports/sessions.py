@@ -10,7 +10,7 @@ from services.scheduler.domain.booking import Assignment, Supervisor, Surroundin
 from services.scheduler.domain.cadence import Commitment
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.interval import Interval
-from services.scheduler.domain.session import Plan, Session, SessionState
+from services.scheduler.domain.session import Plan, Session, SessionState, Supervision
 from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.ports.roster import Place
 
@@ -68,7 +68,7 @@ class SessionRepository(Port):
         ...
 
     async def opening(self, clinic_id: UUID, day: date) -> tuple[Interval, ...]:
-        """Return a clinic's hours on a date of its clock."""
+        """Return a clinic's hours on a date of its clock, less the times in which it is closed."""
         ...
 
     async def around(
@@ -103,6 +103,10 @@ class SessionRepository(Port):
 
         Raises RaceLostError where a constraint refuses it.
         """
+        ...
+
+    async def reassign(self, session: Session, period: Supervision, assignment: Assignment) -> None:
+        """Give one period of supervision to another clinician. Raises RaceLostError where a constraint refuses it."""
         ...
 
     async def prolong(self, session: Session) -> None:

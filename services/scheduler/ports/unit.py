@@ -3,11 +3,14 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol as Port
 
+from services.scheduler.ports.availability import Availability, Departures, StrandedSessions
 from services.scheduler.ports.courses import CourseRepository, ProtocolRepository
 from services.scheduler.ports.events import Events
 from services.scheduler.ports.roster import RosterRepository
+from services.scheduler.ports.roster_changes import RosterChanges
 from services.scheduler.ports.sessions import SessionRepository
 from services.scheduler.ports.slots import SlotRepository
+from services.scheduler.ports.waitlist import WaitlistRepository
 
 
 class UnitOfWork(Port):
@@ -36,6 +39,31 @@ class UnitOfWork(Port):
     @property
     def slots(self) -> SlotRepository:
         """Free time."""
+        ...
+
+    @property
+    def roster_changes(self) -> RosterChanges:
+        """Changes of one resource of the roster at a time."""
+        ...
+
+    @property
+    def availability(self) -> Availability:
+        """Closures and exceptions of shifts."""
+        ...
+
+    @property
+    def stranded(self) -> StrandedSessions:
+        """Sessions that could not be booked as they stand."""
+        ...
+
+    @property
+    def departures(self) -> Departures:
+        """Sessions of a practitioner who leaves."""
+        ...
+
+    @property
+    def waitlist(self) -> WaitlistRepository:
+        """The waiting list."""
         ...
 
     def rehearsal(self) -> AbstractAsyncContextManager[None]:

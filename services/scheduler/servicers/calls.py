@@ -57,10 +57,32 @@ class Calls:
         async def in_transaction(connection: AsyncConnection) -> Answer:
             return await work(self._unit(connection, organization_id))
 
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return await self._writer.once(request, answer, in_transaction)
-            except AbortedError as error:
-                if error.reason != "RACE_LOST":
-                    raise
-        return await self._writer.once(request, answer, in_transaction)
+        return await _again(lambda: self._writer.once(request, answer, in_transaction))
+
+    async def rehearse(self, work: Callable[[UnitOfWork], Awaitable[Answer]]) -> Answer:
+        """Return what a write would answer, and undo it.
+
+        Raises:
+            AbortedError: every attempt lost a race.
+        """
+        organization_id = current_caller().organization
+
+        async def undone() -> Answer:
+            async with self._database.transaction(organization_id) as connection:
+                savepoint = await connection.begin_nested()
+                answer = await work(self._unit(connection, organization_id))
+                await savepoint.rollback()
+                return answer
+
+        return await _again(undone)
+
+
+async def _again(attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Do a write again while it loses races, from the beginning each time."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await attempt()
+        except AbortedError as error:
+            if error.reason != "RACE_LOST":
+                raise
+    return await attempt()

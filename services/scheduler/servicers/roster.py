@@ -11,13 +11,15 @@ from services.scheduler.convert import roster_messages as messages
 from services.scheduler.convert.common import page_of, resource
 from services.scheduler.convert.roster import clinic_filter, identifier_filter, practitioner_filter, roster
 from services.scheduler.ports.unit import UnitOfWork
+from services.scheduler.servicers.availability import AvailabilityServicer
 from services.scheduler.servicers.calls import Calls
+from services.scheduler.servicers.roster_changes import RosterChangesServicer
 from services.scheduler.use_cases.roster import check_roster, import_roster
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class RosterServicer(RosterServiceServicer):
+class RosterServicer(RosterChangesServicer, AvailabilityServicer, RosterServiceServicer):
     """Serves the roster."""
 
     def __init__(self, calls: Calls, clock: Clock) -> None:

@@ -1,16 +1,15 @@
 """Taking in a roster, many rows a statement."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Table, delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.runtime.database import constraint_of
 from services.runtime.identifiers import new_id
 from services.scheduler.domain.roster import Clinic, Shift
 from services.scheduler.domain.roster_import import (
@@ -23,10 +22,10 @@ from services.scheduler.domain.roster_import import (
     Roster,
     ShiftEntry,
 )
-from services.scheduler.errors import RaceLostError
 from services.scheduler.ports.roster import SavedRoster
 from services.scheduler.storage import roster_rows as rows
 from services.scheduler.storage import tables
+from services.scheduler.storage.statements import contested
 from services.scheduler.storage.tables import table_of
 
 Ids = dict[Reference, UUID]
@@ -40,7 +39,7 @@ _SHIFT = table_of(tables.Shift)
 _PATIENT = table_of(tables.Patient)
 _SESSION = table_of(tables.Session)
 
-_LOST_RACES = frozenset(
+LOST_RACES = frozenset(
     {
         "practitioner_subject",
         "session_organization_id_clinic_id_time_zone_fkey",
@@ -75,9 +74,9 @@ class RosterImport:
         """Add or change everything in a roster that has no faults."""
         clinics = await self._save_clinics(roster.clinics, now)
         clinic_ids: Ids = {**known.clinics, **{clinic.identifier: clinic.clinic_id for clinic in clinics}}
-        rooms = await self._upsert(_ROOM, now, [(entry, _room_values(entry, clinic_ids)) for entry in roster.rooms])
+        rooms = await self._upsert(_ROOM, now, [(entry, room_values(entry, clinic_ids)) for entry in roster.rooms])
         found = await self._upsert(
-            _PRACTITIONER, now, [(entry, _practitioner_values(entry)) for entry in roster.practitioners]
+            _PRACTITIONER, now, [(entry, practitioner_values(entry)) for entry in roster.practitioners]
         )
         practitioners = tuple(rows.practitioner(row) for row in found)
         practitioner_ids: Ids = {
@@ -86,7 +85,7 @@ class RosterImport:
         }
         shifts = await self._replace_shifts(roster.shifts, practitioner_ids, clinic_ids)
         patients = await self._upsert(
-            _PATIENT, now, [(entry, _patient_values(entry, clinic_ids)) for entry in roster.patients]
+            _PATIENT, now, [(entry, patient_values(entry, clinic_ids)) for entry in roster.patients]
         )
         return SavedRoster(
             clinics=clinics,
@@ -97,28 +96,9 @@ class RosterImport:
         )
 
     async def _save_clinics(self, entries: Sequence[ClinicEntry], now: datetime) -> tuple[Clinic, ...]:
-        values: list[tuple[ClinicEntry, dict[str, object]]] = [
-            (entry, {"title": entry.title, "time_zone": entry.time_zone}) for entry in entries
-        ]
-        found = await self._upsert(_CLINIC, now, values)
+        found = await self._upsert(_CLINIC, now, [(entry, clinic_values(entry)) for entry in entries])
         clinics = tuple(rows.clinic(row, entry.opening_hours) for row, entry in zip(found, entries, strict=True))
-        if clinics:
-            await self._connection.execute(
-                delete(_HOURS).where(_HOURS.c.clinic_id.in_([clinic.clinic_id for clinic in clinics]))
-            )
-        hours = [
-            {
-                "organization_id": self._organization_id,
-                "clinic_id": clinic.clinic_id,
-                "weekday": one.weekday,
-                "open_time": one.open_time,
-                "close_time": one.close_time,
-            }
-            for clinic in clinics
-            for one in clinic.opening_hours
-        ]
-        if hours:
-            await self._connection.execute(insert(_HOURS), hours)
+        await replace_hours(self._connection, self._organization_id, clinics)
         return clinics
 
     async def _replace_shifts(
@@ -132,21 +112,8 @@ class RosterImport:
         locked = select(_PRACTITIONER.c.practitioner_id).where(_PRACTITIONER.c.practitioner_id.in_(named))
         await self._connection.execute(locked.order_by(_PRACTITIONER.c.practitioner_id).with_for_update(key_share=True))
         await self._connection.execute(delete(_SHIFT).where(_SHIFT.c.practitioner_id.in_(named)))
-        await self._connection.execute(insert(_SHIFT), [self._shift_row(shift) for shift in shifts])
+        await self._connection.execute(insert(_SHIFT), [shift_values(self._organization_id, shift) for shift in shifts])
         return shifts
-
-    def _shift_row(self, shift: Shift) -> dict[str, object]:
-        return {
-            "organization_id": self._organization_id,
-            "shift_id": shift.shift_id,
-            "practitioner_id": shift.practitioner_id,
-            "clinic_id": shift.clinic_id,
-            "weekday": shift.weekday,
-            "start_time": shift.start_time,
-            "end_time": shift.end_time,
-            "effective_start_date": shift.effective_start_date,
-            "effective_end_date": shift.effective_end_date,
-        }
 
     async def _upsert(
         self,
@@ -171,12 +138,7 @@ class RosterImport:
             }
             for entry, given in entries
         ]
-        try:
-            written = (await self._connection.execute(statement.returning(table), values)).all()
-        except IntegrityError as error:
-            if constraint_of(error) in _LOST_RACES:
-                raise RaceLostError from error
-            raise
+        written = await contested(self._connection, statement.returning(table), LOST_RACES, values)
         by_identifier = {rows.identifier(row): row for row in written}
         return [by_identifier[entry.identifier] for entry, _ in entries]
 
@@ -190,11 +152,43 @@ def _references(found: Sequence[Row[Any]], key: str) -> Mapping[Reference, UUID]
     return by_identifier | by_id
 
 
-def _room_values(entry: RoomEntry, clinics: Ids) -> dict[str, object]:
+async def replace_hours(connection: AsyncConnection, organization_id: UUID, clinics: Sequence[Clinic]) -> None:
+    """Store the opening hours of these clinics in place of those that they had."""
+    if not clinics:
+        return
+    await connection.execute(delete(_HOURS).where(_HOURS.c.clinic_id.in_([clinic.clinic_id for clinic in clinics])))
+    hours = [
+        {
+            "organization_id": organization_id,
+            "clinic_id": clinic.clinic_id,
+            "weekday": one.weekday,
+            "open_time": one.open_time,
+            "close_time": one.close_time,
+        }
+        for clinic in clinics
+        for one in clinic.opening_hours
+    ]
+    if hours:
+        await connection.execute(insert(_HOURS), hours)
+
+
+def shift_values(organization_id: UUID, shift: Shift) -> dict[str, object]:
+    """Return a shift's columns."""
+    return {"organization_id": organization_id, **asdict(shift)}
+
+
+def clinic_values(entry: ClinicEntry) -> dict[str, object]:
+    """Return a clinic's columns but for its key and identifier."""
+    return {"title": entry.title, "time_zone": entry.time_zone}
+
+
+def room_values(entry: RoomEntry, clinics: Mapping[Reference, UUID]) -> dict[str, object]:
+    """Return a room's columns but for its key and identifier."""
     return {"clinic_id": clinics[entry.clinic], "title": entry.title}
 
 
-def _practitioner_values(entry: PractitionerEntry) -> dict[str, object]:
+def practitioner_values(entry: PractitionerEntry) -> dict[str, object]:
+    """Return a practitioner's columns but for their key and identifier, and the date on which they leave."""
     return {
         "printed_name": entry.printed_name,
         "credential": entry.credential,
@@ -205,7 +199,8 @@ def _practitioner_values(entry: PractitionerEntry) -> dict[str, object]:
     }
 
 
-def _patient_values(entry: PatientEntry, clinics: Ids) -> dict[str, object]:
+def patient_values(entry: PatientEntry, clinics: Mapping[Reference, UUID]) -> dict[str, object]:
+    """Return a patient's columns but for their key and identifier."""
     return {
         "time_zone": entry.time_zone,
         "birth_date": entry.birth_date,

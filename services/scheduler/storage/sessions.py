@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.booking import Assignment
 from services.scheduler.domain.interval import Interval
-from services.scheduler.domain.session import HOLD_EXPIRED, Plan, Session, SessionState
+from services.scheduler.domain.session import HOLD_EXPIRED, Plan, Session, SessionState, Supervision
 from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.ports.roster import Place
 from services.scheduler.ports.sessions import NewSession, SessionFilter
@@ -35,6 +35,7 @@ _PROMISES = (
             "session_place",
             "session_course_cap",
             "session_dose_anchor",
+            "session_closure",
         }
     )
     | supervision.PROMISES
@@ -166,6 +167,10 @@ class PostgresSessions(PostgresSurroundings):
         """See the port."""
         await self._supervision.end(session.session_id, since)
         await self._supervision.add(session.session_id, interval, assignment)
+
+    async def reassign(self, session: Session, period: Supervision, assignment: Assignment) -> None:
+        """See the port."""
+        await self._supervision.reassign(session.session_id, period.interval.start, assignment)
 
     async def lift(self, session_ids: Sequence[UUID]) -> None:
         """See the port."""

@@ -5,7 +5,7 @@ from datetime import date, datetime, time
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Executable, Row, Select, literal, tuple_
+from sqlalchemy import Column, ColumnElement, CursorResult, Executable, Row, Select, literal, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -80,14 +80,14 @@ def _text(value: object) -> str:
 
 async def contested(
     connection: AsyncConnection, statement: Executable, constraints: frozenset[str], values: Any = None
-) -> None:
-    """Execute a statement that another transaction may beat to a place.
+) -> CursorResult[Any]:
+    """Execute a statement that another transaction may beat to a place, and return its result.
 
     Raises:
         RaceLostError: one of these constraints refused it.
     """
     try:
-        await connection.execute(statement, values)
+        return await connection.execute(statement, values)
     except IntegrityError as error:
         if constraint_of(error) in constraints:
             raise RaceLostError from error

@@ -42,6 +42,13 @@ class SupervisionTable:
         )
         await contested(self._connection, statement, PROMISES)
 
+    async def reassign(self, session_id: UUID, start_time: datetime, assignment: Assignment) -> None:
+        """Give the period that begins then to another clinician. Raises RaceLostError where a constraint refuses it."""
+        await self._deal(assignment.practitioner_id, assignment.placement.moves)
+        period = (_SUPERVISION.c.session_id == session_id, _SUPERVISION.c.start_time == start_time)
+        given = {"practitioner_id": assignment.practitioner_id, "lane": assignment.placement.lane}
+        await contested(self._connection, update(_SUPERVISION).where(*period).values(given), PROMISES)
+
     async def end(self, session_id: UUID, since: datetime) -> None:
         """Let nobody supervise a session from an instant on."""
         of_session = _SUPERVISION.c.session_id == session_id

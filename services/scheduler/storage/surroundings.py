@@ -16,6 +16,7 @@ from services.scheduler.domain.lanes import Occupied
 from services.scheduler.domain.session import Plan
 from services.scheduler.ports.roster import Place
 from services.scheduler.storage import session_rows, tables
+from services.scheduler.storage.availability_rows import closure
 from services.scheduler.storage.tables import table_of
 
 _SESSION = table_of(tables.Session)
@@ -23,10 +24,30 @@ _DOSE = table_of(tables.Dose)
 
 _OPENING = text(
     """
-    select lower(hours) as opening, upper(hours) as closing
+    select lower(period) as opening, upper(period) as closing
+    from clinic c join opening_hours o using (organization_id, clinic_id),
+         local_range(:day, o.open_time, o.close_time, c.time_zone) as hours,
+         unnest(tstzmultirange(hours) - coalesce((
+             select range_agg(tstzrange(k.start_time, k.end_time)) from closure k
+             where k.clinic_id = c.clinic_id and k.room_id is null
+               and k.start_time < upper(hours) and k.end_time > lower(hours)), '{}')) as period
+    where c.clinic_id = :clinic_id and o.weekday = extract(isodow from cast(:day as date))
+    """
+)
+# The clinic's hours, closures not counted, and the closures that the session overlaps, in one look.
+_OPEN_OR_CLOSED = text(
+    """
+    select null::uuid as closure_id, c.clinic_id, null::uuid as room_id, c.time_zone,
+           lower(hours) as start_time, upper(hours) as end_time, '' as reason, c.create_time
     from clinic c join opening_hours o using (organization_id, clinic_id),
          local_range(:day, o.open_time, o.close_time, c.time_zone) as hours
     where c.clinic_id = :clinic_id and o.weekday = extract(isodow from cast(:day as date)) and not isempty(hours)
+    union all
+    select k.closure_id, k.clinic_id, k.room_id, c.time_zone, k.start_time, k.end_time, k.reason, k.create_time
+    from closure k join clinic c using (organization_id, clinic_id)
+    where k.clinic_id = :clinic_id and k.end_time > :start_time
+      and (k.room_id is null and k.start_time < :end_time or k.room_id = :room_id and k.start_time < :release_time)
+    order by start_time, closure_id
     """
 )
 _IN_ROOM = text(
@@ -49,7 +70,11 @@ _SUPERVISORS = text(
     from practitioner p
     where p.supervision_ratio > 0 and :protocol_code = any (p.protocol_codes)
       and coalesce(p.credential_expire_date, 'infinity') >= :day
-      and p.practitioner_id in (select s.practitioner_id from shift s where s.clinic_id = :clinic_id)
+      and p.practitioner_id in (
+          select s.practitioner_id from shift s where s.clinic_id = :clinic_id
+          union all
+          select e.practitioner_id from shift_exception e
+          where e.clinic_id = :clinic_id and e.kind = 'extra' and e.start_time < :end_time and e.end_time > :start_time)
       and on_shift(p.organization_id, p.practitioner_id, :clinic_id, :day) @> tstzrange(:start_time, :end_time)
     """
 ).columns(occupied=JSONB)
@@ -85,20 +110,18 @@ class PostgresSurroundings:
         self, plan: Plan, place: Place, protocol_code: str, commitments: Sequence[Commitment], *, moving: UUID | None
     ) -> Surroundings:
         """See the port."""
-        in_room = {
-            "room_id": place.room_id,
-            "start_time": plan.start_time,
-            "release_time": plan.release_time,
-            "moving": moving,
-        }
-        room_sessions = (await self._connection.execute(_IN_ROOM, in_room)).scalars().all()
+        at = {"room_id": place.room_id, "start_time": plan.start_time, "release_time": plan.release_time}
+        room_sessions = (await self._connection.execute(_IN_ROOM, {**at, "moving": moving})).scalars().all()
+        of_clinic = {"clinic_id": place.clinic_id, "day": plan.local_date, "end_time": plan.end_time}
+        periods = (await self._connection.execute(_OPEN_OR_CLOSED, at | of_clinic)).all()
         return Surroundings(
             commitments=tuple(commitments),
             room_sessions=tuple(room_sessions),
-            opening=await self.opening(place.clinic_id, plan.local_date),
+            opening=tuple(Interval(row.start_time, row.end_time) for row in periods if row.closure_id is None),
             supervisors=await self.supervisors(
                 plan.interval, plan.local_date, place.clinic_id, protocol_code, moving=moving
             ),
+            closures=tuple(closure(row) for row in periods if row.closure_id is not None),
         )
 
     async def supervisors(

@@ -7,11 +7,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.ports.events import Events
+from services.scheduler.storage.availability import PostgresAvailability
 from services.scheduler.storage.courses import PostgresCourses
+from services.scheduler.storage.departures import PostgresDepartures
 from services.scheduler.storage.protocols import PostgresProtocols
 from services.scheduler.storage.roster import PostgresRoster
+from services.scheduler.storage.roster_changes import PostgresRosterChanges
 from services.scheduler.storage.sessions import PostgresSessions
 from services.scheduler.storage.slots import PostgresSlots
+from services.scheduler.storage.stranded import PostgresStrandedSessions
+from services.scheduler.storage.waitlist import PostgresWaitlist
 
 
 class PostgresUnit:
@@ -24,6 +29,11 @@ class PostgresUnit:
         self.courses = PostgresCourses(connection, organization_id)
         self.sessions = PostgresSessions(connection, organization_id)
         self.slots = PostgresSlots(connection)
+        self.waitlist = PostgresWaitlist(connection, organization_id)
+        self.roster_changes = PostgresRosterChanges(connection, organization_id)
+        self.availability = PostgresAvailability(connection, organization_id)
+        self.stranded = PostgresStrandedSessions(connection)
+        self.departures = PostgresDepartures(connection)
         self.events = events
 
     @asynccontextmanager

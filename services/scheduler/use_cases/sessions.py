@@ -156,22 +156,22 @@ async def check_in_session(change: SessionChange, unit: UnitOfWork, clock: Clock
     if blockers := _arrival_blockers(session, now):
         raise CheckInRefusedError(blockers)
     arrived = session.changed(now, state=SessionState.CHECKED_IN, check_in_time=now)
-    if session.state is SessionState.NO_SHOW:
-        await _return(session, arrived, unit, now)
-    else:
+    if session.state is not SessionState.NO_SHOW:
         await unit.sessions.save_state(arrived)
+    elif blockers := await stand_again(arrived, unit, now):
+        raise CheckInRefusedError(blockers)
     await unit.events.session_checked_in(arrived)
     return arrived
 
 
-async def _return(session: Session, arrived: Session, unit: UnitOfWork, now: datetime) -> None:
-    """Let a session that was a no-show stand again where it stood."""
+async def stand_again(session: Session, unit: UnitOfWork, now: datetime) -> list[Blocker]:
+    """Let a session that was a no-show stand where it stood, in its new state; or say what is there now."""
     seen = await look(await attempt_at(session, unit), unit, now, further_sessions=int(not session.counted))
     in_the_way = [one for one in seen.blockers if one.code is not BlockerCode.PAST]
-    if in_the_way:
-        raise CheckInRefusedError([Blocker(one.code, session.name, one.description) for one in in_the_way])
-    _, assignment = free(seen.finding)
-    await unit.sessions.restore(arrived, assignment)
+    if not in_the_way:
+        _, assignment = free(seen.finding)
+        await unit.sessions.restore(session, assignment)
+    return [Blocker(one.code, session.name, one.description) for one in in_the_way]
 
 
 def _arrival_blockers(session: Session, now: datetime) -> list[Blocker]:

@@ -21,6 +21,7 @@ from services.runtime.events.outbox import Outbox
 from services.runtime.identifiers import new_id
 from services.runtime.writes import Writer
 from services.scheduler.domain.policy import SchedulingPolicy
+from services.scheduler.jobs import Upkeep
 from services.scheduler.protocol_files import default_protocols
 from services.scheduler.publisher import OutboxEvents
 from services.scheduler.servicers.calls import Calls
@@ -29,6 +30,7 @@ from services.scheduler.servicers.events import event_handlers
 from services.scheduler.servicers.protocol import ProtocolServicer
 from services.scheduler.servicers.roster import RosterServicer
 from services.scheduler.servicers.session import SessionServicer
+from services.scheduler.servicers.waitlist import WaitlistServicer
 from services.scheduler.storage.tables import RUNTIME_TABLES
 from services.scheduler.storage.unit import PostgresUnit
 from tests.support.services import make_caller
@@ -55,6 +57,8 @@ class Desk:
         self.protocols = ProtocolServicer(calls, clock, default_protocols())
         self.courses = CourseServicer(calls, clock)
         self.sessions = SessionServicer(calls, clock, SchedulingPolicy())
+        self.waitlist = WaitlistServicer(calls, clock)
+        self.upkeep = Upkeep(database, unit, clock, SchedulingPolicy())
         self._sink = EventSink(database, RUNTIME_TABLES, event_handlers(unit, clock))
         self._dosing_versions: dict[str, int] = {}
 

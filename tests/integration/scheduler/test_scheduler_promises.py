@@ -132,12 +132,77 @@ SHIFT_AGAIN = """
         "update practitioner set protocol_codes = '{im_racemic}'",
         "update practitioner set credential_expire_date = '2026-03-09'",
         "delete from shift where weekday = 2",
+        "update practitioner set leave_date = '2026-03-09'",
+        """insert into shift_exception select organization_id, gen_random_uuid(), practitioner_id, null, 'absence',
+               'America/New_York', '2026-03-10T15:15Z', '2026-03-11T12:00Z', now() from practitioner""",
+        """insert into shift_exception select organization_id, gen_random_uuid(), practitioner_id, clinic_id, 'absence',
+               'America/New_York', '2026-03-10T15:15Z', '2026-03-10T15:20Z', now()
+           from practitioner join clinic using (organization_id)""",
     ],
-    ids=["other protocols", "credential expired", "not on shift"],
+    ids=["other protocols", "credential expired", "not on shift", "left", "absent everywhere", "absent here"],
 )
 async def test_supervisor_qualified(forger, desk, change) -> None:
     await desk.execute(change)
     assert await refused(forger.forge(WEEK, place=2)) == "supervision_qualified"
+
+
+async def test_supervisor_on_an_extra_shift_until_they_leave(forger, desk) -> None:
+    await desk.execute("delete from shift")
+    assert await refused(forger.forge(WEEK, place=2)) == "supervision_qualified"
+    await desk.execute(
+        """insert into shift_exception select organization_id, gen_random_uuid(), practitioner_id, clinic_id, 'extra',
+               'America/New_York', '2026-03-10T14:00Z', '2026-03-10T16:30Z', now()
+           from practitioner join clinic using (organization_id)"""
+    )
+    await desk.execute("update practitioner set leave_date = '2026-03-10'")
+    await forger.forge(WEEK, place=2)
+    other = forger.of_other_patient(room_id=forger.rooms[1], supervision={"practitioner_id": forger.practitioners[1]})
+    later = await refused(forger.forge(WEEK + timedelta(minutes=1), **other))
+    assert later == "supervision_qualified"
+
+
+CLOSE = """
+    insert into closure select organization_id, gen_random_uuid(), clinic_id, cast(:room as uuid),
+        cast(:start as timestamptz), cast(:end as timestamptz), 'works', now() from clinic
+"""
+
+
+@pytest.mark.parametrize("room", [None, 0], ids=["the clinic", "the room"])
+async def test_nothing_is_booked_or_moved_into_a_closure(forger, desk, room) -> None:
+    # The session to forge is from 14:00 to 16:30, and its room is free again at 16:45.
+    closed = {"room": None if room is None else forger.rooms[room], "end": datetime(2026, 3, 10, 18, tzinfo=UTC)}
+    start = datetime(2026, 3, 10, 16, 29 if room is None else 44, tzinfo=UTC)
+    await desk.execute(CLOSE, start=start, **closed)
+    assert await refused(forger.forge(WEEK, place=2)) == "session_closure"
+    move = """update session set start_time = start_time + i, dose_time = dose_time + i, end_time = end_time + i,
+                  release_time = release_time + i from (select interval '7 days' as i) by"""
+    assert await refused(desk.execute(move)) == "session_closure"
+    if room is not None:
+        await forger.forge(WEEK, place=2, room_id=forger.rooms[1])
+
+
+async def test_a_cancelled_session_does_not_come_back_into_a_closure(forger, desk) -> None:
+    forged = await forger.forge(WEEK, place=2)
+    await desk.execute("update session set state = 'cancelled' where session_id = :id", id=forged)
+    times = {"start": datetime(2026, 3, 10, 14, tzinfo=UTC), "end": datetime(2026, 3, 10, 15, tzinfo=UTC)}
+    await desk.execute(CLOSE, room=None, **times)
+    back = "update session set state = 'booked' where session_id = :id"
+    assert await refused(desk.execute(back, id=forged)) == "session_closure"
+
+
+async def test_what_stands_in_a_new_closure_runs_on(forger, desk) -> None:
+    """A closure is no reason to lose a session that is there, and one that runs over is a fact."""
+    times = {"start": datetime(2026, 3, 3, 14, tzinfo=UTC), "end": datetime(2026, 3, 3, 23, tzinfo=UTC)}
+    await desk.execute(CLOSE, room=None, **times)
+    await desk.execute("update session set state = 'checked_in'")
+    await desk.execute("update session set release_time = release_time + interval '5 minutes'")
+
+
+async def test_an_extra_shift_is_at_a_clinic(desk) -> None:
+    await desk.open_clinic()
+    nowhere = """insert into shift_exception select organization_id, gen_random_uuid(), practitioner_id, null, 'extra',
+                     'UTC', now(), now() + interval '1 hour', now() from practitioner"""
+    assert await refused(desk.execute(nowhere)) == "shift_exception_place"
 
 
 @pytest.mark.parametrize(

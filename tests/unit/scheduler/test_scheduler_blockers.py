@@ -8,6 +8,7 @@ import pytest
 
 from services.runtime.actor import Actor
 from services.runtime.identifiers import new_id
+from services.scheduler.domain.availability import Closure
 from services.scheduler.domain.blockers import BlockerCode
 from services.scheduler.domain.booking import (
     Supervisor,
@@ -68,6 +69,26 @@ def busy(interval: Interval, lane: int = 1) -> Occupied:
 
 def test_nothing_stands_in_the_way_of_a_free_place() -> None:
     assert time_blockers(PLAN, AROUND, now=NOW) == []
+
+
+def test_a_closure_is_named_and_so_is_everything_else() -> None:
+    closed = Closure(
+        closure_id=new_id(),
+        clinic_id=new_id(),
+        room_id=None,
+        time_zone="America/New_York",
+        interval=OPEN,
+        reason="storm",
+        create_time=NOW,
+    )
+    of_room = replace(closed, closure_id=new_id(), room_id=new_id())
+    found = time_blockers(PLAN, replace(AROUND, closures=(closed, of_room)), now=NOW)
+    assert codes(found) == [BlockerCode.CLINIC_CLOSED, BlockerCode.ROOM_BUSY]
+    for blocker, closure in zip(found, (closed, of_room), strict=True):
+        assert f"closures/{closure.closure_id}" in blocker.description
+        assert "storm" not in blocker.description
+    short = replace(AROUND, opening=(), closures=(closed,))
+    assert codes(time_blockers(PLAN, short, now=NOW)) == [BlockerCode.CLINIC_CLOSED, BlockerCode.CLINIC_CLOSED]
     assert date_blockers(COURSE, PLAN.local_date, ()) == []
     assert course_blockers(COURSE, 9) == []
     assert assign(PLAN.interval, AROUND.supervisors).practitioner_id == FREE.practitioner_id

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
 from google.type import dayofweek_pb2 as _dayofweek_pb2
 from google.type import timeofday_pb2 as _timeofday_pb2
@@ -43,7 +44,7 @@ class Clinic(_message.Message):
     time_zone: _builtins.str
     """Required. IANA time zone; all calendar rules of the clinic count in it."""
     etag: _builtins.str
-    """Output only. Changes with every change of the clinic."""
+    """Required to update, otherwise output only. Changes with every change of the clinic."""
     @_builtins.property
     def identifier(self) -> _common_pb2.Identifier:
         """Required. The identifier of the system that it was imported from, unique in the organization."""
@@ -128,7 +129,7 @@ class Room(_message.Message):
     title: _builtins.str
     """Required. Title for staff, 1 to 120 characters."""
     etag: _builtins.str
-    """Output only. Changes with every change of the room."""
+    """Required to update, otherwise output only. Changes with every change of the room."""
     @_builtins.property
     def identifier(self) -> _common_pb2.Identifier:
         """Required. The identifier of the system that it was imported from, unique in the organization."""
@@ -171,6 +172,7 @@ class Practitioner(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    LEAVE_DATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Identifier. "practitioners/{practitioner}"."""
     printed_name: _builtins.str
@@ -182,7 +184,7 @@ class Practitioner(_message.Message):
     subject: _builtins.str
     """Optional. The `sub` of their token, by which other services know them."""
     etag: _builtins.str
-    """Output only. Changes with every change of the practitioner."""
+    """Required to update, otherwise output only. Changes with every change of the practitioner."""
     @_builtins.property
     def identifier(self) -> _common_pb2.Identifier:
         """Required. The identifier of the system that they were imported from, such as a NPI; unique in the organization."""
@@ -199,6 +201,10 @@ class Practitioner(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When the practitioner was added."""
 
+    @_builtins.property
+    def leave_date(self) -> _date_pb2.Date:
+        """Output only. The last clinic-local date on which they work, where they leave. DepartPractitioner sets it."""
+
     def __init__(
         self,
         *,
@@ -212,10 +218,11 @@ class Practitioner(_message.Message):
         subject: _builtins.str = ...,
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        leave_date: _date_pb2.Date | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "credential_expire_date", b"credential_expire_date", "identifier", b"identifier"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "credential_expire_date", b"credential_expire_date", "identifier", b"identifier", "leave_date", b"leave_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "credential", b"credential", "credential_expire_date", b"credential_expire_date", "etag", b"etag", "identifier", b"identifier", "name", b"name", "printed_name", b"printed_name", "protocol_codes", b"protocol_codes", "subject", b"subject", "supervision_ratio", b"supervision_ratio"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "credential", b"credential", "credential_expire_date", b"credential_expire_date", "etag", b"etag", "identifier", b"identifier", "leave_date", b"leave_date", "name", b"name", "printed_name", b"printed_name", "protocol_codes", b"protocol_codes", "subject", b"subject", "supervision_ratio", b"supervision_ratio"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -235,6 +242,7 @@ class Shift(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     EFFECTIVE_START_DATE_FIELD_NUMBER: _builtins.int
     EFFECTIVE_END_DATE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Identifier. "shifts/{shift}"."""
     practitioner: _builtins.str
@@ -243,6 +251,8 @@ class Shift(_message.Message):
     """Required. "clinics/{clinic}"."""
     day_of_week: _dayofweek_pb2.DayOfWeek.ValueType
     """Required. The weekday."""
+    etag: _builtins.str
+    """Required to update, otherwise output only. Changes with every change of the shift."""
     @_builtins.property
     def start_time(self) -> _timeofday_pb2.TimeOfDay:
         """Required. Start, minutes precision."""
@@ -270,10 +280,11 @@ class Shift(_message.Message):
         end_time: _timeofday_pb2.TimeOfDay | None = ...,
         effective_start_date: _date_pb2.Date | None = ...,
         effective_end_date: _date_pb2.Date | None = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_end_date", b"effective_end_date", "effective_start_date", b"effective_start_date", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "day_of_week", b"day_of_week", "effective_end_date", b"effective_end_date", "effective_start_date", b"effective_start_date", "end_time", b"end_time", "name", b"name", "practitioner", b"practitioner", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "day_of_week", b"day_of_week", "effective_end_date", b"effective_end_date", "effective_start_date", b"effective_start_date", "end_time", b"end_time", "etag", b"etag", "name", b"name", "practitioner", b"practitioner", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -299,7 +310,7 @@ class Patient(_message.Message):
     clinic: _builtins.str
     """Optional. "clinics/{clinic}" at which they are usually treated."""
     etag: _builtins.str
-    """Output only. Changes with every change of the patient."""
+    """Required to update, otherwise output only. Changes with every change of the patient."""
     @_builtins.property
     def identifier(self) -> _common_pb2.Identifier:
         """Required. The identifier of the system that they were imported from, unique in the organization."""
@@ -832,3 +843,1224 @@ class ListPatientsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPatientsResponse: _TypeAlias = ListPatientsResponse  # noqa: Y015
+
+@_typing.final
+class ClockTime(_message.Message):
+    """A time on a clinic's clock. Exactly one instant, or a clear refusal that names both choices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    UTC_OFFSET_FIELD_NUMBER: _builtins.int
+    utc_offset: _builtins.str
+    """Optional. The offset from UTC, such as "-05:00", to choose where the time exists twice."""
+    @_builtins.property
+    def date(self) -> _date_pb2.Date:
+        """Required. The date."""
+
+    @_builtins.property
+    def time(self) -> _timeofday_pb2.TimeOfDay:
+        """Required. The time, minutes precision."""
+
+    def __init__(
+        self,
+        *,
+        date: _date_pb2.Date | None = ...,
+        time: _timeofday_pb2.TimeOfDay | None = ...,
+        utc_offset: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "time", b"time", "utc_offset", b"utc_offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClockTime: _TypeAlias = ClockTime  # noqa: Y015
+
+@_typing.final
+class ShiftException(_message.Message):
+    """A time in which a practitioner is absent, or works beside their weekly shifts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ShiftException._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: ShiftException._Kind.ValueType  # 0
+        """Unknown."""
+        KIND_ABSENCE: ShiftException._Kind.ValueType  # 1
+        """They do not work."""
+        KIND_EXTRA: ShiftException._Kind.ValueType  # 2
+        """They work in addition."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """What differs from the weekly shifts."""
+
+    KIND_UNSPECIFIED: ShiftException.Kind.ValueType  # 0
+    """Unknown."""
+    KIND_ABSENCE: ShiftException.Kind.ValueType  # 1
+    """They do not work."""
+    KIND_EXTRA: ShiftException.Kind.ValueType  # 2
+    """They work in addition."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PRACTITIONER_FIELD_NUMBER: _builtins.int
+    CLINIC_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Identifier. "shiftExceptions/{shift_exception}"."""
+    practitioner: _builtins.str
+    """Required. "practitioners/{practitioner}"."""
+    clinic: _builtins.str
+    """Required for an extra shift, optional for an absence. "clinics/{clinic}"; without it, the absence is everywhere."""
+    kind: Global___ShiftException.Kind.ValueType
+    """Required. What differs."""
+    time_zone: _builtins.str
+    """Required without a clinic, otherwise output only. IANA time zone of the clock that `start` and `end` are read on."""
+    etag: _builtins.str
+    """Output only. Changes with every change of the exception."""
+    @_builtins.property
+    def start(self) -> Global___ClockTime:
+        """Required. From."""
+
+    @_builtins.property
+    def end(self) -> Global___ClockTime:
+        """Required. Until, exclusive; after the start, and not past."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When the exception was added."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        practitioner: _builtins.str = ...,
+        clinic: _builtins.str = ...,
+        kind: Global___ShiftException.Kind.ValueType = ...,
+        start: Global___ClockTime | None = ...,
+        end: Global___ClockTime | None = ...,
+        time_zone: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end", b"end", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "create_time", b"create_time", "end", b"end", "etag", b"etag", "kind", b"kind", "name", b"name", "practitioner", b"practitioner", "start", b"start", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShiftException: _TypeAlias = ShiftException  # noqa: Y015
+
+@_typing.final
+class Closure(_message.Message):
+    """A time in which a clinic, or one room of it, is closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CLINIC_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Identifier. "closures/{closure}"."""
+    clinic: _builtins.str
+    """Required. "clinics/{clinic}"."""
+    room: _builtins.str
+    """Optional. "rooms/{room}" of that clinic; then that room alone is closed."""
+    reason: _builtins.str
+    """Required. Why, for staff; 1 to 200 characters, nothing about patients."""
+    time_zone: _builtins.str
+    """Output only. IANA time zone of the clinic."""
+    etag: _builtins.str
+    """Output only. Changes with every change of the closure."""
+    @_builtins.property
+    def start(self) -> Global___ClockTime:
+        """Required. From, on the clinic's clock."""
+
+    @_builtins.property
+    def end(self) -> Global___ClockTime:
+        """Required. Until, exclusive; after the start, and not past."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When the closure was added."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        clinic: _builtins.str = ...,
+        room: _builtins.str = ...,
+        start: Global___ClockTime | None = ...,
+        end: Global___ClockTime | None = ...,
+        reason: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end", b"end", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "create_time", b"create_time", "end", b"end", "etag", b"etag", "name", b"name", "reason", b"reason", "room", b"room", "start", b"start", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Closure: _TypeAlias = Closure  # noqa: Y015
+
+@_typing.final
+class StrandedSession(_message.Message):
+    """A session to come that could not be booked as it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    PATIENT_FIELD_NUMBER: _builtins.int
+    CLINIC_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    PROPOSALS_FIELD_NUMBER: _builtins.int
+    session: _builtins.str
+    """"sessions/{session}"."""
+    patient: _builtins.str
+    """"patients/{patient}"."""
+    clinic: _builtins.str
+    """"clinics/{clinic}"."""
+    room: _builtins.str
+    """"rooms/{room}"."""
+    @_builtins.property
+    def interval(self) -> _common_pb2.LocalInterval:
+        """From arrival to discharge, in the clinic's zone."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why: names of BlockerCode without their prefix: CLINIC_CLOSED, OUTSIDE_HOURS, ROOM_BUSY where the room is closed,
+        NO_SUPERVISOR, SUPERVISION_RATIO, CADENCE.
+        """
+
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProposedMove]:
+        """Where it could be moved to, best first, at most 3. Only in ListStrandedSessions and DepartPractitioner."""
+
+    def __init__(
+        self,
+        *,
+        session: _builtins.str = ...,
+        patient: _builtins.str = ...,
+        clinic: _builtins.str = ...,
+        room: _builtins.str = ...,
+        interval: _common_pb2.LocalInterval | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        proposals: _abc.Iterable[Global___ProposedMove] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "interval", b"interval", "patient", b"patient", "proposals", b"proposals", "reasons", b"reasons", "room", b"room", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StrandedSession: _TypeAlias = StrandedSession  # noqa: Y015
+
+@_typing.final
+class ProposedMove(_message.Message):
+    """A place in time that a session could be moved to when asked; it is not held."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_FIELD_NUMBER: _builtins.int
+    SUPERVISOR_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    room: _builtins.str
+    """"rooms/{room}"."""
+    supervisor: _builtins.str
+    """"practitioners/{practitioner}" who would supervise."""
+    @_builtins.property
+    def interval(self) -> _common_pb2.LocalInterval:
+        """From arrival to discharge, in the clinic's zone."""
+
+    def __init__(
+        self,
+        *,
+        room: _builtins.str = ...,
+        supervisor: _builtins.str = ...,
+        interval: _common_pb2.LocalInterval | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval", "room", b"room", "supervisor", b"supervisor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposedMove: _TypeAlias = ProposedMove  # noqa: Y015
+
+@_typing.final
+class ReofferedSession(_message.Message):
+    """What became of a session whose supervisor leaves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Outcome:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ReofferedSession._Outcome.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        OUTCOME_UNSPECIFIED: ReofferedSession._Outcome.ValueType  # 0
+        """Unknown."""
+        OUTCOME_REASSIGNED: ReofferedSession._Outcome.ValueType  # 1
+        """Another clinician supervises it at the same time."""
+        OUTCOME_STRANDED: ReofferedSession._Outcome.ValueType  # 2
+        """Nobody else can supervise it at that time: it has to be moved."""
+
+    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
+        """What became of it."""
+
+    OUTCOME_UNSPECIFIED: ReofferedSession.Outcome.ValueType  # 0
+    """Unknown."""
+    OUTCOME_REASSIGNED: ReofferedSession.Outcome.ValueType  # 1
+    """Another clinician supervises it at the same time."""
+    OUTCOME_STRANDED: ReofferedSession.Outcome.ValueType  # 2
+    """Nobody else can supervise it at that time: it has to be moved."""
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    PATIENT_FIELD_NUMBER: _builtins.int
+    CLINIC_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    SUPERVISOR_FIELD_NUMBER: _builtins.int
+    PROPOSALS_FIELD_NUMBER: _builtins.int
+    session: _builtins.str
+    """"sessions/{session}"."""
+    patient: _builtins.str
+    """"patients/{patient}"."""
+    clinic: _builtins.str
+    """"clinics/{clinic}"."""
+    outcome: Global___ReofferedSession.Outcome.ValueType
+    """What became of it."""
+    supervisor: _builtins.str
+    """"practitioners/{practitioner}" who supervises it now, where it was reassigned."""
+    @_builtins.property
+    def interval(self) -> _common_pb2.LocalInterval:
+        """From arrival to discharge, in the clinic's zone."""
+
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProposedMove]:
+        """Where it could be moved to, best first, at most 3, where it is stranded."""
+
+    def __init__(
+        self,
+        *,
+        session: _builtins.str = ...,
+        patient: _builtins.str = ...,
+        clinic: _builtins.str = ...,
+        interval: _common_pb2.LocalInterval | None = ...,
+        outcome: Global___ReofferedSession.Outcome.ValueType = ...,
+        supervisor: _builtins.str = ...,
+        proposals: _abc.Iterable[Global___ProposedMove] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "interval", b"interval", "outcome", b"outcome", "patient", b"patient", "proposals", b"proposals", "session", b"session", "supervisor", b"supervisor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReofferedSession: _TypeAlias = ReofferedSession  # noqa: Y015
+
+@_typing.final
+class CreateClinicRequest(_message.Message):
+    """Asks to add a clinic."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CLINIC_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    @_builtins.property
+    def clinic(self) -> Global___Clinic:
+        """Required. The clinic, without a name."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        clinic: Global___Clinic | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateClinicRequest: _TypeAlias = CreateClinicRequest  # noqa: Y015
+
+@_typing.final
+class UpdateClinicRequest(_message.Message):
+    """Asks to change a clinic."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CLINIC_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    @_builtins.property
+    def clinic(self) -> Global___Clinic:
+        """Required. The clinic as it is to be, with its name, and its etag as it was read."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        clinic: Global___Clinic | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateClinicRequest: _TypeAlias = UpdateClinicRequest  # noqa: Y015
+
+@_typing.final
+class CreateRoomRequest(_message.Message):
+    """Asks to add a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    @_builtins.property
+    def room(self) -> Global___Room:
+        """Required. The room, without a name. `clinic` may be "identifiers/{system}|{value}"."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        room: Global___Room | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "room", b"room"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateRoomRequest: _TypeAlias = CreateRoomRequest  # noqa: Y015
+
+@_typing.final
+class UpdateRoomRequest(_message.Message):
+    """Asks to change a room."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    @_builtins.property
+    def room(self) -> Global___Room:
+        """Required. The room as it is to be, with its name, and its etag as it was read."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        room: Global___Room | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["room", b"room"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "room", b"room"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRoomRequest: _TypeAlias = UpdateRoomRequest  # noqa: Y015
+
+@_typing.final
+class CreatePractitionerRequest(_message.Message):
+    """Asks to add a practitioner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PRACTITIONER_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    @_builtins.property
+    def practitioner(self) -> Global___Practitioner:
+        """Required. The practitioner, without a name."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        practitioner: Global___Practitioner | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["practitioner", b"practitioner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["practitioner", b"practitioner", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreatePractitionerRequest: _TypeAlias = CreatePractitionerRequest  # noqa: Y015
+
+@_typing.final
+class UpdatePractitionerRequest(_message.Message):
+    """Asks to change a practitioner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PRACTITIONER_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    @_builtins.property
+    def practitioner(self) -> Global___Practitioner:
+        """Required. The practitioner as it is to be, with its name, and its etag as it was read."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        practitioner: Global___Practitioner | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["practitioner", b"practitioner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["practitioner", b"practitioner", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePractitionerRequest: _TypeAlias = UpdatePractitionerRequest  # noqa: Y015
+
+@_typing.final
+class CreateShiftRequest(_message.Message):
+    """Asks to add a shift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SHIFT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    @_builtins.property
+    def shift(self) -> Global___Shift:
+        """Required. The shift, without a name. `practitioner` and `clinic` may be "identifiers/{system}|{value}"."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        shift: Global___Shift | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shift", b"shift"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "shift", b"shift"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateShiftRequest: _TypeAlias = CreateShiftRequest  # noqa: Y015
+
+@_typing.final
+class UpdateShiftRequest(_message.Message):
+    """Asks to change a shift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SHIFT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    @_builtins.property
+    def shift(self) -> Global___Shift:
+        """Required. The shift as it is to be, with its name, and its etag as it was read."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        shift: Global___Shift | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shift", b"shift"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "shift", b"shift"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateShiftRequest: _TypeAlias = UpdateShiftRequest  # noqa: Y015
+
+@_typing.final
+class CreatePatientRequest(_message.Message):
+    """Asks to add a patient."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PATIENT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    @_builtins.property
+    def patient(self) -> Global___Patient:
+        """Required. The patient, without a name. `clinic` may be "identifiers/{system}|{value}"."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        patient: Global___Patient | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["patient", b"patient"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["patient", b"patient", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreatePatientRequest: _TypeAlias = CreatePatientRequest  # noqa: Y015
+
+@_typing.final
+class UpdatePatientRequest(_message.Message):
+    """Asks to change a patient."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PATIENT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    @_builtins.property
+    def patient(self) -> Global___Patient:
+        """Required. The patient as it is to be, with its name, and its etag as it was read."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        patient: Global___Patient | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["patient", b"patient"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["patient", b"patient", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePatientRequest: _TypeAlias = UpdatePatientRequest  # noqa: Y015
+
+@_typing.final
+class DeleteShiftRequest(_message.Message):
+    """Asks to delete a shift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "shifts/{shift}"."""
+    etag: _builtins.str
+    """Required. The shift's etag as it was read."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteShiftRequest: _TypeAlias = DeleteShiftRequest  # noqa: Y015
+
+@_typing.final
+class DeleteShiftResponse(_message.Message):
+    """A shift was deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRANDED_SESSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stranded_sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrandedSession]:
+        """Sessions that have lost their supervisor by it."""
+
+    def __init__(
+        self,
+        *,
+        stranded_sessions: _abc.Iterable[Global___StrandedSession] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stranded_sessions", b"stranded_sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteShiftResponse: _TypeAlias = DeleteShiftResponse  # noqa: Y015
+
+@_typing.final
+class GetShiftRequest(_message.Message):
+    """Asks for one shift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. "shifts/{shift}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetShiftRequest: _TypeAlias = GetShiftRequest  # noqa: Y015
+
+@_typing.final
+class CreateShiftExceptionRequest(_message.Message):
+    """Asks to add an absence or an extra shift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SHIFT_EXCEPTION_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    @_builtins.property
+    def shift_exception(self) -> Global___ShiftException:
+        """Required. The exception, without a name."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        shift_exception: Global___ShiftException | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shift_exception", b"shift_exception"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "shift_exception", b"shift_exception"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateShiftExceptionRequest: _TypeAlias = CreateShiftExceptionRequest  # noqa: Y015
+
+@_typing.final
+class CreateShiftExceptionResponse(_message.Message):
+    """An absence or an extra shift was added."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHIFT_EXCEPTION_FIELD_NUMBER: _builtins.int
+    STRANDED_SESSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def shift_exception(self) -> Global___ShiftException:
+        """The exception."""
+
+    @_builtins.property
+    def stranded_sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrandedSession]:
+        """Sessions that have lost their supervisor by it."""
+
+    def __init__(
+        self,
+        *,
+        shift_exception: Global___ShiftException | None = ...,
+        stranded_sessions: _abc.Iterable[Global___StrandedSession] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shift_exception", b"shift_exception"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shift_exception", b"shift_exception", "stranded_sessions", b"stranded_sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateShiftExceptionResponse: _TypeAlias = CreateShiftExceptionResponse  # noqa: Y015
+
+@_typing.final
+class DeleteShiftExceptionRequest(_message.Message):
+    """Asks to delete an absence or an extra shift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "shiftExceptions/{shift_exception}"."""
+    etag: _builtins.str
+    """Required. The exception's etag as it was read."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteShiftExceptionRequest: _TypeAlias = DeleteShiftExceptionRequest  # noqa: Y015
+
+@_typing.final
+class DeleteShiftExceptionResponse(_message.Message):
+    """An absence or an extra shift was deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRANDED_SESSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stranded_sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrandedSession]:
+        """Sessions that have lost their supervisor by it."""
+
+    def __init__(
+        self,
+        *,
+        stranded_sessions: _abc.Iterable[Global___StrandedSession] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stranded_sessions", b"stranded_sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteShiftExceptionResponse: _TypeAlias = DeleteShiftExceptionResponse  # noqa: Y015
+
+@_typing.final
+class GetShiftExceptionRequest(_message.Message):
+    """Asks for one absence or extra shift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. "shiftExceptions/{shift_exception}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetShiftExceptionRequest: _TypeAlias = GetShiftExceptionRequest  # noqa: Y015
+
+@_typing.final
+class ListShiftExceptionsRequest(_message.Message):
+    """Asks for absences and extra shifts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PRACTITIONER_FIELD_NUMBER: _builtins.int
+    CLINIC_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Optional. At most this many; 0 means 50, more than 1,000 means 1,000."""
+    page_token: _builtins.str
+    """Optional. The `next_page_token` of the page before, with the same filters."""
+    practitioner: _builtins.str
+    """Optional. Only those of "practitioners/{practitioner}"."""
+    clinic: _builtins.str
+    """Optional. Only those at "clinics/{clinic}", and absences everywhere."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Only those that end after this instant."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        practitioner: _builtins.str = ...,
+        clinic: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "page_size", b"page_size", "page_token", b"page_token", "practitioner", b"practitioner", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListShiftExceptionsRequest: _TypeAlias = ListShiftExceptionsRequest  # noqa: Y015
+
+@_typing.final
+class ListShiftExceptionsResponse(_message.Message):
+    """A page of absences and extra shifts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHIFT_EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Output only. Empty after the last page."""
+    @_builtins.property
+    def shift_exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShiftException]:
+        """The absences and extra shifts."""
+
+    def __init__(
+        self,
+        *,
+        shift_exceptions: _abc.Iterable[Global___ShiftException] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "shift_exceptions", b"shift_exceptions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListShiftExceptionsResponse: _TypeAlias = ListShiftExceptionsResponse  # noqa: Y015
+
+@_typing.final
+class CreateClosureRequest(_message.Message):
+    """Asks to close a clinic, or one room of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CLOSURE_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    validate_only: _builtins.bool
+    """Optional. True says which sessions would stand in it, and writes nothing."""
+    @_builtins.property
+    def closure(self) -> Global___Closure:
+        """Required. The closure, without a name."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        closure: Global___Closure | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closure", b"closure"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closure", b"closure", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateClosureRequest: _TypeAlias = CreateClosureRequest  # noqa: Y015
+
+@_typing.final
+class CreateClosureResponse(_message.Message):
+    """A clinic or a room was closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOSURE_FIELD_NUMBER: _builtins.int
+    STRANDED_SESSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def closure(self) -> Global___Closure:
+        """The closure. Its name is empty after `validate_only`."""
+
+    @_builtins.property
+    def stranded_sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrandedSession]:
+        """Every session that stands in it and has not begun."""
+
+    def __init__(
+        self,
+        *,
+        closure: Global___Closure | None = ...,
+        stranded_sessions: _abc.Iterable[Global___StrandedSession] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closure", b"closure"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closure", b"closure", "stranded_sessions", b"stranded_sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateClosureResponse: _TypeAlias = CreateClosureResponse  # noqa: Y015
+
+@_typing.final
+class DeleteClosureRequest(_message.Message):
+    """Asks to delete a closure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "closures/{closure}"."""
+    etag: _builtins.str
+    """Required. The closure's etag as it was read."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteClosureRequest: _TypeAlias = DeleteClosureRequest  # noqa: Y015
+
+@_typing.final
+class DeleteClosureResponse(_message.Message):
+    """A closure was deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteClosureResponse: _TypeAlias = DeleteClosureResponse  # noqa: Y015
+
+@_typing.final
+class GetClosureRequest(_message.Message):
+    """Asks for one closure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. "closures/{closure}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetClosureRequest: _TypeAlias = GetClosureRequest  # noqa: Y015
+
+@_typing.final
+class ListClosuresRequest(_message.Message):
+    """Asks for closures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CLINIC_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Optional. At most this many; 0 means 50, more than 1,000 means 1,000."""
+    page_token: _builtins.str
+    """Optional. The `next_page_token` of the page before, with the same filters."""
+    clinic: _builtins.str
+    """Optional. Only those of "clinics/{clinic}", its rooms included."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Only those that end after this instant."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        clinic: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClosuresRequest: _TypeAlias = ListClosuresRequest  # noqa: Y015
+
+@_typing.final
+class ListClosuresResponse(_message.Message):
+    """A page of closures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOSURES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Output only. Empty after the last page."""
+    @_builtins.property
+    def closures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Closure]:
+        """The closures."""
+
+    def __init__(
+        self,
+        *,
+        closures: _abc.Iterable[Global___Closure] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closures", b"closures", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClosuresResponse: _TypeAlias = ListClosuresResponse  # noqa: Y015
+
+@_typing.final
+class DepartPractitionerRequest(_message.Message):
+    """Asks to record that a practitioner leaves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "practitioners/{practitioner}"."""
+    etag: _builtins.str
+    """Required. The practitioner's etag as it was read."""
+    validate_only: _builtins.bool
+    """Optional. True says what would become of their sessions, and writes nothing."""
+    @_builtins.property
+    def last_date(self) -> _date_pb2.Date:
+        """Required. The last clinic-local date on which they work."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        last_date: _date_pb2.Date | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_date", b"last_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "last_date", b"last_date", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DepartPractitionerRequest: _TypeAlias = DepartPractitionerRequest  # noqa: Y015
+
+@_typing.final
+class DepartPractitionerResponse(_message.Message):
+    """A practitioner leaves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRACTITIONER_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def practitioner(self) -> Global___Practitioner:
+        """The practitioner."""
+
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReofferedSession]:
+        """Every session that they would have supervised after that date and that has not begun, by start."""
+
+    def __init__(
+        self,
+        *,
+        practitioner: Global___Practitioner | None = ...,
+        sessions: _abc.Iterable[Global___ReofferedSession] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["practitioner", b"practitioner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["practitioner", b"practitioner", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DepartPractitionerResponse: _TypeAlias = DepartPractitionerResponse  # noqa: Y015
+
+@_typing.final
+class ListStrandedSessionsRequest(_message.Message):
+    """Asks for sessions that could not be booked as they stand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CLINIC_FIELD_NUMBER: _builtins.int
+    PRACTITIONER_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Optional. At most this many; 0 means 20, more than 50 means 50, since moves are proposed for each."""
+    page_token: _builtins.str
+    """Optional. The `next_page_token` of the page before, with the same filters."""
+    clinic: _builtins.str
+    """Optional. Only those at "clinics/{clinic}"."""
+    practitioner: _builtins.str
+    """Optional. Only those that "practitioners/{practitioner}" supervises."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        clinic: _builtins.str = ...,
+        practitioner: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "page_size", b"page_size", "page_token", b"page_token", "practitioner", b"practitioner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStrandedSessionsRequest: _TypeAlias = ListStrandedSessionsRequest  # noqa: Y015
+
+@_typing.final
+class ListStrandedSessionsResponse(_message.Message):
+    """A page of sessions that could not be booked as they stand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRANDED_SESSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Output only. Empty after the last page."""
+    @_builtins.property
+    def stranded_sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrandedSession]:
+        """The sessions."""
+
+    def __init__(
+        self,
+        *,
+        stranded_sessions: _abc.Iterable[Global___StrandedSession] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "stranded_sessions", b"stranded_sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStrandedSessionsResponse: _TypeAlias = ListStrandedSessionsResponse  # noqa: Y015

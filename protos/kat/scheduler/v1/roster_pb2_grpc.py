@@ -26,9 +26,11 @@ if _version_not_supported:
 
 
 class RosterServiceStub:
-    """Clinics, rooms, practitioners, their shifts, and patients: what a schedule is made of.
+    """Clinics, rooms, practitioners, their shifts, and patients: what a schedule is made of, and what becomes of the
+    sessions in it when that changes.
 
-    Resources: clinics/{clinic}, rooms/{room}, practitioners/{practitioner}, shifts/{shift}, patients/{patient}.
+    Resources: clinics/{clinic}, rooms/{room}, practitioners/{practitioner}, shifts/{shift}, patients/{patient},
+    shiftExceptions/{shift_exception}, closures/{closure}.
     Each belongs to the organization of the caller's token and is invisible to every other.
     """
 
@@ -88,12 +90,124 @@ class RosterServiceStub:
                 request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListPatientsRequest.SerializeToString,
                 response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListPatientsResponse.FromString,
                 _registered_method=True)
+        self.CreateClinic = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/CreateClinic',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateClinicRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Clinic.FromString,
+                _registered_method=True)
+        self.UpdateClinic = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/UpdateClinic',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdateClinicRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Clinic.FromString,
+                _registered_method=True)
+        self.CreateRoom = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/CreateRoom',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateRoomRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Room.FromString,
+                _registered_method=True)
+        self.UpdateRoom = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/UpdateRoom',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdateRoomRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Room.FromString,
+                _registered_method=True)
+        self.CreatePractitioner = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/CreatePractitioner',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreatePractitionerRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Practitioner.FromString,
+                _registered_method=True)
+        self.UpdatePractitioner = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/UpdatePractitioner',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdatePractitionerRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Practitioner.FromString,
+                _registered_method=True)
+        self.CreatePatient = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/CreatePatient',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreatePatientRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Patient.FromString,
+                _registered_method=True)
+        self.UpdatePatient = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/UpdatePatient',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdatePatientRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Patient.FromString,
+                _registered_method=True)
+        self.CreateShift = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/CreateShift',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateShiftRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Shift.FromString,
+                _registered_method=True)
+        self.UpdateShift = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/UpdateShift',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdateShiftRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Shift.FromString,
+                _registered_method=True)
+        self.DeleteShift = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/DeleteShift',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftResponse.FromString,
+                _registered_method=True)
+        self.GetShift = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/GetShift',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.GetShiftRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Shift.FromString,
+                _registered_method=True)
+        self.CreateShiftException = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/CreateShiftException',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateShiftExceptionRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateShiftExceptionResponse.FromString,
+                _registered_method=True)
+        self.DeleteShiftException = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/DeleteShiftException',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftExceptionRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftExceptionResponse.FromString,
+                _registered_method=True)
+        self.GetShiftException = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/GetShiftException',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.GetShiftExceptionRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ShiftException.FromString,
+                _registered_method=True)
+        self.ListShiftExceptions = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/ListShiftExceptions',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListShiftExceptionsRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListShiftExceptionsResponse.FromString,
+                _registered_method=True)
+        self.CreateClosure = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/CreateClosure',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateClosureRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateClosureResponse.FromString,
+                _registered_method=True)
+        self.DeleteClosure = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/DeleteClosure',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteClosureRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteClosureResponse.FromString,
+                _registered_method=True)
+        self.GetClosure = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/GetClosure',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.GetClosureRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Closure.FromString,
+                _registered_method=True)
+        self.ListClosures = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/ListClosures',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListClosuresRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListClosuresResponse.FromString,
+                _registered_method=True)
+        self.DepartPractitioner = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/DepartPractitioner',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DepartPractitionerRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DepartPractitionerResponse.FromString,
+                _registered_method=True)
+        self.ListStrandedSessions = channel.unary_unary(
+                '/kat.scheduler.v1.RosterService/ListStrandedSessions',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListStrandedSessionsRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListStrandedSessionsResponse.FromString,
+                _registered_method=True)
 
 
 class RosterServiceServicer:
-    """Clinics, rooms, practitioners, their shifts, and patients: what a schedule is made of.
+    """Clinics, rooms, practitioners, their shifts, and patients: what a schedule is made of, and what becomes of the
+    sessions in it when that changes.
 
-    Resources: clinics/{clinic}, rooms/{room}, practitioners/{practitioner}, shifts/{shift}, patients/{patient}.
+    Resources: clinics/{clinic}, rooms/{room}, practitioners/{practitioner}, shifts/{shift}, patients/{patient},
+    shiftExceptions/{shift_exception}, closures/{closure}.
     Each belongs to the organization of the caller's token and is invisible to every other.
     """
 
@@ -168,6 +282,165 @@ class RosterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateClinic(self, request, context):
+        """Adds a clinic.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateClinic(self, request, context):
+        """Changes a clinic: everything but its name is replaced. Sessions that its hours no longer allow are kept and listed by
+        ListStrandedSessions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateRoom(self, request, context):
+        """Adds a room.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateRoom(self, request, context):
+        """Changes a room: everything but its name is replaced.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreatePractitioner(self, request, context):
+        """Adds a practitioner.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePractitioner(self, request, context):
+        """Changes a practitioner: everything but their name and the date on which they leave is replaced. Sessions that they may
+        no longer supervise are kept and listed by ListStrandedSessions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreatePatient(self, request, context):
+        """Adds a patient.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePatient(self, request, context):
+        """Changes a patient: everything but their name is replaced.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateShift(self, request, context):
+        """Adds a weekly shift.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateShift(self, request, context):
+        """Changes a weekly shift: everything but its name is replaced. Sessions outside it are kept and listed by
+        ListStrandedSessions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteShift(self, request, context):
+        """Deletes a weekly shift, and says which sessions have lost their supervisor by it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetShift(self, request, context):
+        """Returns one shift.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateShiftException(self, request, context):
+        """Adds an absence or an extra shift, and says which sessions have lost their supervisor by it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteShiftException(self, request, context):
+        """Deletes an absence or an extra shift, and says which sessions have lost their supervisor by it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetShiftException(self, request, context):
+        """Returns one absence or extra shift.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListShiftExceptions(self, request, context):
+        """Lists absences and extra shifts by start.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateClosure(self, request, context):
+        """Closes a clinic, or one room of it, and says which sessions stand in that time: they are kept until they are moved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteClosure(self, request, context):
+        """Deletes a closure: the clinic or the room is open again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetClosure(self, request, context):
+        """Returns one closure.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListClosures(self, request, context):
+        """Lists closures by start.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DepartPractitioner(self, request, context):
+        """Records the last date on which a practitioner works, and hands every session that they supervise after it to another
+        clinician who can supervise it at the same time; for the others it proposes moves. Asked again, it changes the date.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStrandedSessions(self, request, context):
+        """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
+        they were booked is the roster, or a dose that was given late.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RosterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -221,6 +494,116 @@ def add_RosterServiceServicer_to_server(servicer, server):
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListPatientsRequest.FromString,
                     response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListPatientsResponse.SerializeToString,
             ),
+            'CreateClinic': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateClinic,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateClinicRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Clinic.SerializeToString,
+            ),
+            'UpdateClinic': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateClinic,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdateClinicRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Clinic.SerializeToString,
+            ),
+            'CreateRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateRoom,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateRoomRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Room.SerializeToString,
+            ),
+            'UpdateRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRoom,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdateRoomRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Room.SerializeToString,
+            ),
+            'CreatePractitioner': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePractitioner,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreatePractitionerRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Practitioner.SerializeToString,
+            ),
+            'UpdatePractitioner': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePractitioner,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdatePractitionerRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Practitioner.SerializeToString,
+            ),
+            'CreatePatient': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePatient,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreatePatientRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Patient.SerializeToString,
+            ),
+            'UpdatePatient': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePatient,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdatePatientRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Patient.SerializeToString,
+            ),
+            'CreateShift': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateShift,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateShiftRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Shift.SerializeToString,
+            ),
+            'UpdateShift': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateShift,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdateShiftRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Shift.SerializeToString,
+            ),
+            'DeleteShift': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteShift,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftResponse.SerializeToString,
+            ),
+            'GetShift': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetShift,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.GetShiftRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Shift.SerializeToString,
+            ),
+            'CreateShiftException': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateShiftException,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateShiftExceptionRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateShiftExceptionResponse.SerializeToString,
+            ),
+            'DeleteShiftException': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteShiftException,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftExceptionRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftExceptionResponse.SerializeToString,
+            ),
+            'GetShiftException': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetShiftException,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.GetShiftExceptionRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ShiftException.SerializeToString,
+            ),
+            'ListShiftExceptions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListShiftExceptions,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListShiftExceptionsRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListShiftExceptionsResponse.SerializeToString,
+            ),
+            'CreateClosure': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateClosure,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateClosureRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateClosureResponse.SerializeToString,
+            ),
+            'DeleteClosure': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteClosure,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteClosureRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteClosureResponse.SerializeToString,
+            ),
+            'GetClosure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetClosure,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.GetClosureRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.Closure.SerializeToString,
+            ),
+            'ListClosures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListClosures,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListClosuresRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListClosuresResponse.SerializeToString,
+            ),
+            'DepartPractitioner': grpc.unary_unary_rpc_method_handler(
+                    servicer.DepartPractitioner,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DepartPractitionerRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.DepartPractitionerResponse.SerializeToString,
+            ),
+            'ListStrandedSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStrandedSessions,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListStrandedSessionsRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_roster__pb2.ListStrandedSessionsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'kat.scheduler.v1.RosterService', rpc_method_handlers)
@@ -230,9 +613,11 @@ def add_RosterServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RosterService:
-    """Clinics, rooms, practitioners, their shifts, and patients: what a schedule is made of.
+    """Clinics, rooms, practitioners, their shifts, and patients: what a schedule is made of, and what becomes of the
+    sessions in it when that changes.
 
-    Resources: clinics/{clinic}, rooms/{room}, practitioners/{practitioner}, shifts/{shift}, patients/{patient}.
+    Resources: clinics/{clinic}, rooms/{room}, practitioners/{practitioner}, shifts/{shift}, patients/{patient},
+    shiftExceptions/{shift_exception}, closures/{closure}.
     Each belongs to the organization of the caller's token and is invisible to every other.
     """
 
@@ -496,6 +881,600 @@ class RosterService:
             '/kat.scheduler.v1.RosterService/ListPatients',
             kat_dot_scheduler_dot_v1_dot_roster__pb2.ListPatientsRequest.SerializeToString,
             kat_dot_scheduler_dot_v1_dot_roster__pb2.ListPatientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateClinic(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/CreateClinic',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateClinicRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Clinic.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateClinic(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/UpdateClinic',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdateClinicRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Clinic.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/CreateRoom',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateRoomRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Room.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/UpdateRoom',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdateRoomRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Room.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePractitioner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/CreatePractitioner',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.CreatePractitionerRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Practitioner.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePractitioner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/UpdatePractitioner',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdatePractitionerRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Practitioner.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePatient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/CreatePatient',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.CreatePatientRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Patient.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePatient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/UpdatePatient',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdatePatientRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Patient.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateShift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/CreateShift',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateShiftRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Shift.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateShift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/UpdateShift',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.UpdateShiftRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Shift.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteShift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/DeleteShift',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetShift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/GetShift',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.GetShiftRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Shift.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateShiftException(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/CreateShiftException',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateShiftExceptionRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateShiftExceptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteShiftException(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/DeleteShiftException',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftExceptionRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteShiftExceptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetShiftException(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/GetShiftException',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.GetShiftExceptionRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.ShiftException.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListShiftExceptions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/ListShiftExceptions',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.ListShiftExceptionsRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.ListShiftExceptionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateClosure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/CreateClosure',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateClosureRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.CreateClosureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteClosure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/DeleteClosure',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteClosureRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.DeleteClosureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetClosure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/GetClosure',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.GetClosureRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.Closure.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListClosures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/ListClosures',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.ListClosuresRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.ListClosuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DepartPractitioner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/DepartPractitioner',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.DepartPractitionerRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.DepartPractitionerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStrandedSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.RosterService/ListStrandedSessions',
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.ListStrandedSessionsRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_roster__pb2.ListStrandedSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

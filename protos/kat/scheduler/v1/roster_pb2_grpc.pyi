@@ -27,9 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RosterServiceStub:
-    """Clinics, rooms, practitioners, their shifts, and patients: what a schedule is made of.
+    """Clinics, rooms, practitioners, their shifts, and patients: what a schedule is made of, and what becomes of the
+    sessions in it when that changes.
 
-    Resources: clinics/{clinic}, rooms/{room}, practitioners/{practitioner}, shifts/{shift}, patients/{patient}.
+    Resources: clinics/{clinic}, rooms/{room}, practitioners/{practitioner}, shifts/{shift}, patients/{patient},
+    shiftExceptions/{shift_exception}, closures/{closure}.
     Each belongs to the organization of the caller's token and is invisible to every other.
     """
 
@@ -59,12 +61,68 @@ class RosterServiceStub:
     """Returns one patient."""
     ListPatients: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ListPatientsRequest, _roster_pb2.ListPatientsResponse]
     """Lists patients in the order in which they were added."""
+    CreateClinic: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreateClinicRequest, _roster_pb2.Clinic]
+    """Adds a clinic."""
+    UpdateClinic: _grpc.UnaryUnaryMultiCallable[_roster_pb2.UpdateClinicRequest, _roster_pb2.Clinic]
+    """Changes a clinic: everything but its name is replaced. Sessions that its hours no longer allow are kept and listed by
+    ListStrandedSessions.
+    """
+    CreateRoom: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreateRoomRequest, _roster_pb2.Room]
+    """Adds a room."""
+    UpdateRoom: _grpc.UnaryUnaryMultiCallable[_roster_pb2.UpdateRoomRequest, _roster_pb2.Room]
+    """Changes a room: everything but its name is replaced."""
+    CreatePractitioner: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreatePractitionerRequest, _roster_pb2.Practitioner]
+    """Adds a practitioner."""
+    UpdatePractitioner: _grpc.UnaryUnaryMultiCallable[_roster_pb2.UpdatePractitionerRequest, _roster_pb2.Practitioner]
+    """Changes a practitioner: everything but their name and the date on which they leave is replaced. Sessions that they may
+    no longer supervise are kept and listed by ListStrandedSessions.
+    """
+    CreatePatient: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreatePatientRequest, _roster_pb2.Patient]
+    """Adds a patient."""
+    UpdatePatient: _grpc.UnaryUnaryMultiCallable[_roster_pb2.UpdatePatientRequest, _roster_pb2.Patient]
+    """Changes a patient: everything but their name is replaced."""
+    CreateShift: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreateShiftRequest, _roster_pb2.Shift]
+    """Adds a weekly shift."""
+    UpdateShift: _grpc.UnaryUnaryMultiCallable[_roster_pb2.UpdateShiftRequest, _roster_pb2.Shift]
+    """Changes a weekly shift: everything but its name is replaced. Sessions outside it are kept and listed by
+    ListStrandedSessions.
+    """
+    DeleteShift: _grpc.UnaryUnaryMultiCallable[_roster_pb2.DeleteShiftRequest, _roster_pb2.DeleteShiftResponse]
+    """Deletes a weekly shift, and says which sessions have lost their supervisor by it."""
+    GetShift: _grpc.UnaryUnaryMultiCallable[_roster_pb2.GetShiftRequest, _roster_pb2.Shift]
+    """Returns one shift."""
+    CreateShiftException: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreateShiftExceptionRequest, _roster_pb2.CreateShiftExceptionResponse]
+    """Adds an absence or an extra shift, and says which sessions have lost their supervisor by it."""
+    DeleteShiftException: _grpc.UnaryUnaryMultiCallable[_roster_pb2.DeleteShiftExceptionRequest, _roster_pb2.DeleteShiftExceptionResponse]
+    """Deletes an absence or an extra shift, and says which sessions have lost their supervisor by it."""
+    GetShiftException: _grpc.UnaryUnaryMultiCallable[_roster_pb2.GetShiftExceptionRequest, _roster_pb2.ShiftException]
+    """Returns one absence or extra shift."""
+    ListShiftExceptions: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ListShiftExceptionsRequest, _roster_pb2.ListShiftExceptionsResponse]
+    """Lists absences and extra shifts by start."""
+    CreateClosure: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreateClosureRequest, _roster_pb2.CreateClosureResponse]
+    """Closes a clinic, or one room of it, and says which sessions stand in that time: they are kept until they are moved."""
+    DeleteClosure: _grpc.UnaryUnaryMultiCallable[_roster_pb2.DeleteClosureRequest, _roster_pb2.DeleteClosureResponse]
+    """Deletes a closure: the clinic or the room is open again."""
+    GetClosure: _grpc.UnaryUnaryMultiCallable[_roster_pb2.GetClosureRequest, _roster_pb2.Closure]
+    """Returns one closure."""
+    ListClosures: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ListClosuresRequest, _roster_pb2.ListClosuresResponse]
+    """Lists closures by start."""
+    DepartPractitioner: _grpc.UnaryUnaryMultiCallable[_roster_pb2.DepartPractitionerRequest, _roster_pb2.DepartPractitionerResponse]
+    """Records the last date on which a practitioner works, and hands every session that they supervise after it to another
+    clinician who can supervise it at the same time; for the others it proposes moves. Asked again, it changes the date.
+    """
+    ListStrandedSessions: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ListStrandedSessionsRequest, _roster_pb2.ListStrandedSessionsResponse]
+    """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
+    they were booked is the roster, or a dose that was given late.
+    """
 
 @_typing.type_check_only
 class RosterServiceAsyncStub(RosterServiceStub):
-    """Clinics, rooms, practitioners, their shifts, and patients: what a schedule is made of.
+    """Clinics, rooms, practitioners, their shifts, and patients: what a schedule is made of, and what becomes of the
+    sessions in it when that changes.
 
-    Resources: clinics/{clinic}, rooms/{room}, practitioners/{practitioner}, shifts/{shift}, patients/{patient}.
+    Resources: clinics/{clinic}, rooms/{room}, practitioners/{practitioner}, shifts/{shift}, patients/{patient},
+    shiftExceptions/{shift_exception}, closures/{closure}.
     Each belongs to the organization of the caller's token and is invisible to every other.
     """
 
@@ -91,11 +149,67 @@ class RosterServiceAsyncStub(RosterServiceStub):
     """Returns one patient."""
     ListPatients: _aio.UnaryUnaryMultiCallable[_roster_pb2.ListPatientsRequest, _roster_pb2.ListPatientsResponse]  # type: ignore[assignment]
     """Lists patients in the order in which they were added."""
+    CreateClinic: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreateClinicRequest, _roster_pb2.Clinic]  # type: ignore[assignment]
+    """Adds a clinic."""
+    UpdateClinic: _aio.UnaryUnaryMultiCallable[_roster_pb2.UpdateClinicRequest, _roster_pb2.Clinic]  # type: ignore[assignment]
+    """Changes a clinic: everything but its name is replaced. Sessions that its hours no longer allow are kept and listed by
+    ListStrandedSessions.
+    """
+    CreateRoom: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreateRoomRequest, _roster_pb2.Room]  # type: ignore[assignment]
+    """Adds a room."""
+    UpdateRoom: _aio.UnaryUnaryMultiCallable[_roster_pb2.UpdateRoomRequest, _roster_pb2.Room]  # type: ignore[assignment]
+    """Changes a room: everything but its name is replaced."""
+    CreatePractitioner: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreatePractitionerRequest, _roster_pb2.Practitioner]  # type: ignore[assignment]
+    """Adds a practitioner."""
+    UpdatePractitioner: _aio.UnaryUnaryMultiCallable[_roster_pb2.UpdatePractitionerRequest, _roster_pb2.Practitioner]  # type: ignore[assignment]
+    """Changes a practitioner: everything but their name and the date on which they leave is replaced. Sessions that they may
+    no longer supervise are kept and listed by ListStrandedSessions.
+    """
+    CreatePatient: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreatePatientRequest, _roster_pb2.Patient]  # type: ignore[assignment]
+    """Adds a patient."""
+    UpdatePatient: _aio.UnaryUnaryMultiCallable[_roster_pb2.UpdatePatientRequest, _roster_pb2.Patient]  # type: ignore[assignment]
+    """Changes a patient: everything but their name is replaced."""
+    CreateShift: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreateShiftRequest, _roster_pb2.Shift]  # type: ignore[assignment]
+    """Adds a weekly shift."""
+    UpdateShift: _aio.UnaryUnaryMultiCallable[_roster_pb2.UpdateShiftRequest, _roster_pb2.Shift]  # type: ignore[assignment]
+    """Changes a weekly shift: everything but its name is replaced. Sessions outside it are kept and listed by
+    ListStrandedSessions.
+    """
+    DeleteShift: _aio.UnaryUnaryMultiCallable[_roster_pb2.DeleteShiftRequest, _roster_pb2.DeleteShiftResponse]  # type: ignore[assignment]
+    """Deletes a weekly shift, and says which sessions have lost their supervisor by it."""
+    GetShift: _aio.UnaryUnaryMultiCallable[_roster_pb2.GetShiftRequest, _roster_pb2.Shift]  # type: ignore[assignment]
+    """Returns one shift."""
+    CreateShiftException: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreateShiftExceptionRequest, _roster_pb2.CreateShiftExceptionResponse]  # type: ignore[assignment]
+    """Adds an absence or an extra shift, and says which sessions have lost their supervisor by it."""
+    DeleteShiftException: _aio.UnaryUnaryMultiCallable[_roster_pb2.DeleteShiftExceptionRequest, _roster_pb2.DeleteShiftExceptionResponse]  # type: ignore[assignment]
+    """Deletes an absence or an extra shift, and says which sessions have lost their supervisor by it."""
+    GetShiftException: _aio.UnaryUnaryMultiCallable[_roster_pb2.GetShiftExceptionRequest, _roster_pb2.ShiftException]  # type: ignore[assignment]
+    """Returns one absence or extra shift."""
+    ListShiftExceptions: _aio.UnaryUnaryMultiCallable[_roster_pb2.ListShiftExceptionsRequest, _roster_pb2.ListShiftExceptionsResponse]  # type: ignore[assignment]
+    """Lists absences and extra shifts by start."""
+    CreateClosure: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreateClosureRequest, _roster_pb2.CreateClosureResponse]  # type: ignore[assignment]
+    """Closes a clinic, or one room of it, and says which sessions stand in that time: they are kept until they are moved."""
+    DeleteClosure: _aio.UnaryUnaryMultiCallable[_roster_pb2.DeleteClosureRequest, _roster_pb2.DeleteClosureResponse]  # type: ignore[assignment]
+    """Deletes a closure: the clinic or the room is open again."""
+    GetClosure: _aio.UnaryUnaryMultiCallable[_roster_pb2.GetClosureRequest, _roster_pb2.Closure]  # type: ignore[assignment]
+    """Returns one closure."""
+    ListClosures: _aio.UnaryUnaryMultiCallable[_roster_pb2.ListClosuresRequest, _roster_pb2.ListClosuresResponse]  # type: ignore[assignment]
+    """Lists closures by start."""
+    DepartPractitioner: _aio.UnaryUnaryMultiCallable[_roster_pb2.DepartPractitionerRequest, _roster_pb2.DepartPractitionerResponse]  # type: ignore[assignment]
+    """Records the last date on which a practitioner works, and hands every session that they supervise after it to another
+    clinician who can supervise it at the same time; for the others it proposes moves. Asked again, it changes the date.
+    """
+    ListStrandedSessions: _aio.UnaryUnaryMultiCallable[_roster_pb2.ListStrandedSessionsRequest, _roster_pb2.ListStrandedSessionsResponse]  # type: ignore[assignment]
+    """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
+    they were booked is the roster, or a dose that was given late.
+    """
 
 class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Clinics, rooms, practitioners, their shifts, and patients: what a schedule is made of.
+    """Clinics, rooms, practitioners, their shifts, and patients: what a schedule is made of, and what becomes of the
+    sessions in it when that changes.
 
-    Resources: clinics/{clinic}, rooms/{room}, practitioners/{practitioner}, shifts/{shift}, patients/{patient}.
+    Resources: clinics/{clinic}, rooms/{room}, practitioners/{practitioner}, shifts/{shift}, patients/{patient},
+    shiftExceptions/{shift_exception}, closures/{closure}.
     Each belongs to the organization of the caller's token and is invisible to every other.
     """
 
@@ -180,5 +294,191 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_roster_pb2.ListPatientsResponse, _abc.Awaitable[_roster_pb2.ListPatientsResponse]]:
         """Lists patients in the order in which they were added."""
+
+    @_abc_1.abstractmethod
+    def CreateClinic(
+        self,
+        request: _roster_pb2.CreateClinicRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Clinic, _abc.Awaitable[_roster_pb2.Clinic]]:
+        """Adds a clinic."""
+
+    @_abc_1.abstractmethod
+    def UpdateClinic(
+        self,
+        request: _roster_pb2.UpdateClinicRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Clinic, _abc.Awaitable[_roster_pb2.Clinic]]:
+        """Changes a clinic: everything but its name is replaced. Sessions that its hours no longer allow are kept and listed by
+        ListStrandedSessions.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateRoom(
+        self,
+        request: _roster_pb2.CreateRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Room, _abc.Awaitable[_roster_pb2.Room]]:
+        """Adds a room."""
+
+    @_abc_1.abstractmethod
+    def UpdateRoom(
+        self,
+        request: _roster_pb2.UpdateRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Room, _abc.Awaitable[_roster_pb2.Room]]:
+        """Changes a room: everything but its name is replaced."""
+
+    @_abc_1.abstractmethod
+    def CreatePractitioner(
+        self,
+        request: _roster_pb2.CreatePractitionerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Practitioner, _abc.Awaitable[_roster_pb2.Practitioner]]:
+        """Adds a practitioner."""
+
+    @_abc_1.abstractmethod
+    def UpdatePractitioner(
+        self,
+        request: _roster_pb2.UpdatePractitionerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Practitioner, _abc.Awaitable[_roster_pb2.Practitioner]]:
+        """Changes a practitioner: everything but their name and the date on which they leave is replaced. Sessions that they may
+        no longer supervise are kept and listed by ListStrandedSessions.
+        """
+
+    @_abc_1.abstractmethod
+    def CreatePatient(
+        self,
+        request: _roster_pb2.CreatePatientRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Patient, _abc.Awaitable[_roster_pb2.Patient]]:
+        """Adds a patient."""
+
+    @_abc_1.abstractmethod
+    def UpdatePatient(
+        self,
+        request: _roster_pb2.UpdatePatientRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Patient, _abc.Awaitable[_roster_pb2.Patient]]:
+        """Changes a patient: everything but their name is replaced."""
+
+    @_abc_1.abstractmethod
+    def CreateShift(
+        self,
+        request: _roster_pb2.CreateShiftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Shift, _abc.Awaitable[_roster_pb2.Shift]]:
+        """Adds a weekly shift."""
+
+    @_abc_1.abstractmethod
+    def UpdateShift(
+        self,
+        request: _roster_pb2.UpdateShiftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Shift, _abc.Awaitable[_roster_pb2.Shift]]:
+        """Changes a weekly shift: everything but its name is replaced. Sessions outside it are kept and listed by
+        ListStrandedSessions.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteShift(
+        self,
+        request: _roster_pb2.DeleteShiftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.DeleteShiftResponse, _abc.Awaitable[_roster_pb2.DeleteShiftResponse]]:
+        """Deletes a weekly shift, and says which sessions have lost their supervisor by it."""
+
+    @_abc_1.abstractmethod
+    def GetShift(
+        self,
+        request: _roster_pb2.GetShiftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Shift, _abc.Awaitable[_roster_pb2.Shift]]:
+        """Returns one shift."""
+
+    @_abc_1.abstractmethod
+    def CreateShiftException(
+        self,
+        request: _roster_pb2.CreateShiftExceptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.CreateShiftExceptionResponse, _abc.Awaitable[_roster_pb2.CreateShiftExceptionResponse]]:
+        """Adds an absence or an extra shift, and says which sessions have lost their supervisor by it."""
+
+    @_abc_1.abstractmethod
+    def DeleteShiftException(
+        self,
+        request: _roster_pb2.DeleteShiftExceptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.DeleteShiftExceptionResponse, _abc.Awaitable[_roster_pb2.DeleteShiftExceptionResponse]]:
+        """Deletes an absence or an extra shift, and says which sessions have lost their supervisor by it."""
+
+    @_abc_1.abstractmethod
+    def GetShiftException(
+        self,
+        request: _roster_pb2.GetShiftExceptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.ShiftException, _abc.Awaitable[_roster_pb2.ShiftException]]:
+        """Returns one absence or extra shift."""
+
+    @_abc_1.abstractmethod
+    def ListShiftExceptions(
+        self,
+        request: _roster_pb2.ListShiftExceptionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.ListShiftExceptionsResponse, _abc.Awaitable[_roster_pb2.ListShiftExceptionsResponse]]:
+        """Lists absences and extra shifts by start."""
+
+    @_abc_1.abstractmethod
+    def CreateClosure(
+        self,
+        request: _roster_pb2.CreateClosureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.CreateClosureResponse, _abc.Awaitable[_roster_pb2.CreateClosureResponse]]:
+        """Closes a clinic, or one room of it, and says which sessions stand in that time: they are kept until they are moved."""
+
+    @_abc_1.abstractmethod
+    def DeleteClosure(
+        self,
+        request: _roster_pb2.DeleteClosureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.DeleteClosureResponse, _abc.Awaitable[_roster_pb2.DeleteClosureResponse]]:
+        """Deletes a closure: the clinic or the room is open again."""
+
+    @_abc_1.abstractmethod
+    def GetClosure(
+        self,
+        request: _roster_pb2.GetClosureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Closure, _abc.Awaitable[_roster_pb2.Closure]]:
+        """Returns one closure."""
+
+    @_abc_1.abstractmethod
+    def ListClosures(
+        self,
+        request: _roster_pb2.ListClosuresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.ListClosuresResponse, _abc.Awaitable[_roster_pb2.ListClosuresResponse]]:
+        """Lists closures by start."""
+
+    @_abc_1.abstractmethod
+    def DepartPractitioner(
+        self,
+        request: _roster_pb2.DepartPractitionerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.DepartPractitionerResponse, _abc.Awaitable[_roster_pb2.DepartPractitionerResponse]]:
+        """Records the last date on which a practitioner works, and hands every session that they supervise after it to another
+        clinician who can supervise it at the same time; for the others it proposes moves. Asked again, it changes the date.
+        """
+
+    @_abc_1.abstractmethod
+    def ListStrandedSessions(
+        self,
+        request: _roster_pb2.ListStrandedSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.ListStrandedSessionsResponse, _abc.Awaitable[_roster_pb2.ListStrandedSessionsResponse]]:
+        """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
+        they were booked is the roster, or a dose that was given late.
+        """
 
 def add_RosterServiceServicer_to_server(servicer: RosterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

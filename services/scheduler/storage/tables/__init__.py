@@ -17,3 +17,6 @@ from services.scheduler.storage.tables.roster import Shift as Shift
 from services.scheduler.storage.tables.sessions import Dose as Dose
 from services.scheduler.storage.tables.sessions import Session as Session
 from services.scheduler.storage.tables.sessions import Supervision as Supervision
+from services.scheduler.storage.tables.waitlist import Vacancy as Vacancy
+from services.scheduler.storage.tables.waitlist import WaitlistEntry as WaitlistEntry
+from services.scheduler.storage.tables.waitlist import WaitlistRefusal as WaitlistRefusal

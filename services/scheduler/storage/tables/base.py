@@ -1,5 +1,6 @@
 """What every table of the scheduler is made of."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import DateTime, ForeignKeyConstraint, MetaData, Text
@@ -35,10 +36,10 @@ def instant(*, nullable: bool = False) -> Any:
     return Field(sa_type=INSTANT, nullable=nullable)
 
 
-def references(table: str, *columns: str) -> ForeignKeyConstraint:
-    """A foreign key within the organization."""
-    keys = (ORGANIZATION, *columns)
-    return ForeignKeyConstraint(keys, [f"{table}.{key}" for key in keys])
+def references(table: str, *keys: str, columns: Sequence[str] = ()) -> ForeignKeyConstraint:
+    """A foreign key within the organization, from `columns` where they have other names than the keys."""
+    targets = [f"{table}.{key}" for key in (ORGANIZATION, *keys)]
+    return ForeignKeyConstraint((ORGANIZATION, *(columns or keys)), targets)
 
 
 def table_of(model: type[Table]) -> CoreTable:
