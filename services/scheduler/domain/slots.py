@@ -50,8 +50,8 @@ class SlotSearch:
     attendance: timedelta
     turnover: timedelta
     after: datetime
-    earliest_time: time = time.min
-    latest_time: time = time.max
+    earliest_time: time | None = None
+    latest_time: time | None = None
     preferred_supervisor: UUID | None = None
     excluded_dates: tuple[date, ...] = ()
 

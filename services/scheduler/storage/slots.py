@@ -1,5 +1,6 @@
 """Free slots, and the dates without one, as PostgreSQL computes them in one statement."""
 
+from datetime import time
 from typing import Any
 
 from sqlalchemy import Row
@@ -42,8 +43,8 @@ def _asked(search: SlotSearch, limit: int, after: SlotPosition | None) -> dict[s
         "attendance": search.attendance,
         "room_time": search.attendance + search.turnover,
         "after": search.after,
-        "earliest": search.earliest_time,
-        "latest": search.latest_time,
+        "earliest": search.earliest_time or time.min,
+        "latest": search.latest_time or time.max,
         "clinic_ids": list(search.clinic_ids),
         "dates": list(search.dates),
         "excluded_dates": list(search.excluded_dates),

@@ -67,8 +67,8 @@ def _search(
         attendance=protocol.phases.attendance,
         turnover=protocol.phases.turnover,
         after=now,
-        earliest_time=question.earliest_time or time.min,
-        latest_time=question.latest_time or time.max,
+        earliest_time=question.earliest_time,
+        latest_time=question.latest_time,
         preferred_supervisor=question.preferred_supervisor,
         excluded_dates=tuple(day for day in question.dates if of_date[day]),
     )
