@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -62,8 +62,11 @@ class Writer:
 
     def __init__(self, database: Database, tables: RuntimeTables, keeping: AnswerKeeping | None = None) -> None:
         self._database = database
-        self._request = tables.request
         self._keeping = keeping or PlainAnswers()
+        self._enter = insert(tables.request).on_conflict_do_nothing()
+        of_request = [tables.request.c[name] == bindparam(f"this_{name}") for name in ("organization_id", "request_id")]
+        self._answer = update(tables.request).where(*of_request)
+        self._answered = select(tables.request).where(*of_request)
 
     async def once(
         self,
@@ -85,23 +88,22 @@ class Writer:
         caller = current_caller()
         organization_id = caller.organization
         fingerprint = self._keeping.fingerprint(organization_id, _identity(request, caller))
-        key = {"organization_id": organization_id, "request_id": request_id}
+        entry = {"organization_id": organization_id, "request_id": request_id, "fingerprint": fingerprint}
+        key = {"this_organization_id": organization_id, "this_request_id": request_id}
         async with self._database.transaction(organization_id) as connection:
             # A second call with the id waits here until the first is committed or rolled back.
-            entered = await connection.execute(
-                insert(self._request).values(**key, fingerprint=fingerprint).on_conflict_do_nothing()
-            )
+            entered = await connection.execute(self._enter, entry)
             if entered.rowcount == 0:
                 return await self._repeat(connection, key, fingerprint, answer)
             result = await work(connection)
             kept = self._keeping.seal(organization_id, request_id, result.SerializeToString(deterministic=True))
-            await connection.execute(update(self._request).filter_by(**key).values(answer=kept))
+            await connection.execute(self._answer, key | {"answer": kept})
             return result
 
     async def _repeat(
         self, connection: AsyncConnection, key: Mapping[str, UUID], fingerprint: bytes, answer: type[Answer]
     ) -> Answer:
-        row = (await connection.execute(select(self._request).filter_by(**key))).one()
+        row = (await connection.execute(self._answered, key)).one()
         if row.fingerprint != fingerprint:
             message = "This request_id was used for another request; send a new uuid"
             raise AlreadyExistsError(message, reason="REQUEST_ID_REUSED")

@@ -12,9 +12,10 @@ from tests.bench.ledger import offline_root, sequencer
 from tests.bench.processes import memory, resident, second_start
 from tests.bench.rpc import rpc_stack
 from tests.bench.sessions import booking, race
+from tests.bench.slots import slots
 
 ALONE = {"rpc": rpc_stack, "sequencer": sequencer, "root": offline_root}
-SUITE = ("booking", "race", "doses", "memory", "start")
+SUITE = ("booking", "race", "slots", "doses", "memory", "start")
 
 
 async def measure(wanted: set[str]) -> AsyncIterator[Row]:
@@ -32,6 +33,8 @@ async def measure(wanted: set[str]) -> AsyncIterator[Row]:
                 yield booked
                 if "race" in wanted:
                     yield await race(clinics)
+                if "slots" in wanted:
+                    yield await slots(clinics)
                 if "doses" in wanted:
                     yield await doses(clinics, sessions)
             yield memory(idle, resident(suite))

@@ -95,12 +95,7 @@ class Clinics:
         self.rooms = [room.name for room in roster.rooms]
 
         async def enrol(patient: str) -> None:
-            course = await self.call(stage.courses.EnrollPatient, _enrolment(patient, protocol), desk)
-            review = course_pb2.ReviewScreeningRequest(
-                name=course.name, etag=course.etag, decision=course_pb2.ReviewScreeningRequest.DECISION_ACCEPT
-            )
-            await self.call(stage.courses.ReviewScreening, review, self.supervisor.token)
-            self.courses.append(course.name)
+            self.courses.append(await self.active_course(patient, protocol))
 
         await rate(CALLERS, (lambda name=patient.name: enrol(name) for patient in roster.patients))
         for number in range(_LOTS * len(_ZONES)):
@@ -110,6 +105,15 @@ class Clinics:
             )
             self.lots.append(received.name)
         await self.settled()
+
+    async def active_course(self, patient: str, protocol: str) -> str:
+        """Enrol a patient, and have the screening accepted."""
+        course = await self.call(self.stage.courses.EnrollPatient, _enrolment(patient, protocol), self.desk.token)
+        review = course_pb2.ReviewScreeningRequest(
+            name=course.name, etag=course.etag, decision=course_pb2.ReviewScreeningRequest.DECISION_ACCEPT
+        )
+        await self.call(self.stage.courses.ReviewScreening, review, self.supervisor.token)
+        return str(course.name)
 
     def places(self) -> Iterator[Place]:
         """So many free slots as are booked, from a fortnight ahead on, in an order as people ask for them."""
@@ -162,24 +166,24 @@ def _roster(patients: int) -> roster_pb2.ImportRosterRequest:
             for day in weekdays
         ]
         clinic = f"clinic-{number}"
-        request.clinics.add(identifier=_id(clinic), title=clinic, time_zone=zone, opening_hours=hours)
+        request.clinics.add(identifier=identifier(clinic), title=clinic, time_zone=zone, opening_hours=hours)
         for room in range(_ROOMS):
-            request.rooms.add(identifier=_id(f"{clinic}-{room}"), clinic=_reference(clinic), title=f"Room {room}")
+            request.rooms.add(identifier=identifier(f"{clinic}-{room}"), clinic=reference(clinic), title=f"Room {room}")
         for person in range(_SUPERVISORS):
             _add_supervisor(request, clinic, f"{clinic}-supervisor-{person}", weekdays)
     for number in range(patients):
         request.patients.add(
-            identifier=_id(f"patient-{number}"),
+            identifier=identifier(f"patient-{number}"),
             time_zone=_ZONES[0],
             birth_date=date_message(date(1980, 1, 1)),
-            clinic=_reference(f"clinic-{number % len(_ZONES)}"),
+            clinic=reference(f"clinic-{number % len(_ZONES)}"),
         )
     return request
 
 
 def _add_supervisor(request: roster_pb2.ImportRosterRequest, clinic: str, name: str, weekdays: range) -> None:
     request.practitioners.add(
-        identifier=_id(name),
+        identifier=identifier(name),
         printed_name=name,
         credential="MD",
         supervision_ratio=_RATIO,
@@ -189,8 +193,8 @@ def _add_supervisor(request: roster_pb2.ImportRosterRequest, clinic: str, name: 
     )
     for day in weekdays:
         request.shifts.add(
-            practitioner=_reference(name),
-            clinic=_reference(clinic),
+            practitioner=reference(name),
+            clinic=reference(clinic),
             day_of_week=day,
             start_time=time_message(time(8)),
             end_time=time_message(time(18)),
@@ -227,9 +231,11 @@ def _local(day: date, at: time) -> session_pb2.LocalTime:
     return session_pb2.LocalTime(date=date_message(day), time=time_message(at))
 
 
-def _id(value: str) -> Identifier:
+def identifier(value: str) -> Identifier:
+    """An identifier of this benchmark."""
     return Identifier(system="https://kat.example/bench", value=value)
 
 
-def _reference(value: str) -> str:
+def reference(value: str) -> str:
+    """What is called so by its identifier."""
     return f"identifiers/https://kat.example/bench|{value}"

@@ -1,10 +1,11 @@
 """Writing events in the transaction of the change that they tell of."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from google.protobuf.message import Message
-from sqlalchemy import func
+from sqlalchemy import Executable, Table, bindparam, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,16 +27,17 @@ class Outbox:
     """The events of one service, for the services that listen."""
 
     def __init__(self, tables: RuntimeTables, *, producer: str, consumers: Sequence[str], clock: Clock) -> None:
-        self._tables = tables
         self._producer = producer
-        self._consumers = tuple(consumers)
         self._clock = clock
+        self._next_version = _next_version(tables.outbox_aggregate)
+        self._store = _store(tables, consumers)
 
     async def append(
         self, connection: AsyncConnection, organization_id: UUID, *, aggregate: str, payload: Message
     ) -> None:
         """Write an event about `aggregate` ("sessions/…"); it is sent once the transaction is committed."""
-        version = await self._next_version(connection, organization_id, aggregate)
+        about = {"organization_id": organization_id, "aggregate": aggregate}
+        version = int((await connection.execute(self._next_version, about)).scalar_one())
         event = Event(
             event_id=str(new_id()),
             organization=format_name("organizations", organization_id),
@@ -45,54 +47,40 @@ class Outbox:
             occur_time=timestamp(self._clock.now()),
         )
         getattr(event, _PAYLOAD_FIELDS[payload.DESCRIPTOR.full_name]).CopyFrom(payload)
-        await connection.execute(
-            insert(self._tables.outbox).values(
-                organization_id=organization_id,
-                aggregate=aggregate,
-                aggregate_version=version,
-                event_id=UUID(event.event_id),
-                event=event.SerializeToString(deterministic=True),
-            )
-        )
-        await self._open_streams(connection, organization_id, aggregate, version)
+        stored = {
+            "aggregate_version": version,
+            "event_id": UUID(event.event_id),
+            "event": event.SerializeToString(deterministic=True),
+        }
+        await connection.execute(self._store, about | stored)
 
-    async def _next_version(self, connection: AsyncConnection, organization_id: UUID, aggregate: str) -> int:
-        # The row lock that this takes orders the versions of one aggregate by commit.
-        table = self._tables.outbox_aggregate
-        statement = (
-            insert(table)
-            .values(organization_id=organization_id, aggregate=aggregate, version=1)
-            .on_conflict_do_update(
-                index_elements=["organization_id", "aggregate"], set_={"version": table.c.version + 1}
-            )
-            .returning(table.c.version)
-        )
-        return int((await connection.execute(statement)).scalar_one())
 
-    async def _open_streams(
-        self, connection: AsyncConnection, organization_id: UUID, aggregate: str, version: int
-    ) -> None:
-        if not self._consumers:
-            return
-        table = self._tables.stream
-        statement = insert(table).values(
-            [
-                {
-                    "organization_id": organization_id,
-                    "consumer": consumer,
-                    "aggregate": aggregate,
-                    "next_version": version,
-                    "last_version": version,
-                }
-                for consumer in self._consumers
-            ]
-        )
-        await connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["organization_id", "consumer", "aggregate"],
-                set_={
-                    "last_version": statement.excluded.last_version,
-                    "due_time": func.least(table.c.due_time, func.now()),
-                },
-            )
-        )
+def _next_version(table: Table) -> Executable:
+    """The row lock that this takes orders the versions of one aggregate by commit."""
+    statement = insert(table).values(_bound(table, "organization_id", "aggregate") | {"version": 1})
+    return statement.on_conflict_do_update(
+        index_elements=["organization_id", "aggregate"], set_={"version": table.c.version + 1}
+    ).returning(table.c.version)
+
+
+def _store(tables: RuntimeTables, consumers: Sequence[str]) -> Executable:
+    """Store an event, and in the same statement let every consumer's stream of its aggregate reach as far."""
+    outbox, stream = tables.outbox, tables.stream
+    added = insert(outbox).values(
+        _bound(outbox, "organization_id", "aggregate", "aggregate_version", "event_id", "event")
+    )
+    if not consumers:
+        return added
+    version = bindparam("aggregate_version", type_=outbox.c.aggregate_version.type)
+    about = _bound(outbox, "organization_id", "aggregate")
+    opened = insert(stream).values(
+        [about | {"consumer": consumer, "next_version": version, "last_version": version} for consumer in consumers]
+    )
+    return opened.on_conflict_do_update(
+        index_elements=["organization_id", "consumer", "aggregate"],
+        set_={"last_version": opened.excluded.last_version, "due_time": func.least(stream.c.due_time, func.now())},
+    ).add_cte(added.cte("added"))
+
+
+def _bound(table: Table, *columns: str) -> dict[str, Any]:
+    return {name: bindparam(name, type_=table.c[name].type) for name in columns}

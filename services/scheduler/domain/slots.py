@@ -36,6 +36,7 @@ class SlotSearch:
 
     Attributes:
         dates: the clinic-local dates to look at.
+        excluded_dates: those of them on which no slot is offered, since the patient could not be treated then.
         attendance: from arrival to discharge.
         turnover: from discharge until the room is free again.
         earliest_time: not before, on the clinic's clock.
@@ -52,6 +53,7 @@ class SlotSearch:
     earliest_time: time | None = None
     latest_time: time | None = None
     preferred_supervisor: UUID | None = None
+    excluded_dates: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +84,11 @@ class DateWithoutSlot:
     clinic_id: UUID
     date: date
     codes: tuple[BlockerCode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FreeTime:
+    """Slots, best first; and the dates on which nothing is free at all, by clinic and date."""
+
+    slots: tuple[Slot, ...]
+    without: tuple[DateWithoutSlot, ...]

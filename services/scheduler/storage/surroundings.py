@@ -52,11 +52,11 @@ _OPEN_OR_CLOSED = text(
 )
 _IN_ROOM = text(
     """
-    select session_id from session
-    where live and session_id is distinct from :moving
-      and uuidrange(room_id, room_id, '[]') && uuidrange(:room_id, :room_id, '[]')
-      and tstzrange(start_time, release_time) && tstzrange(:start_time, :release_time)
-    order by start_time
+    select s.session_id from room r join session s using (organization_id, room_id)
+    where r.room_id = :room_id and s.live and s.session_id is distinct from :moving
+      and s.start_time > cast(:start_time as timestamptz) - interval '1 day' and s.start_time < :release_time
+      and s.release_time > :start_time
+    order by s.start_time
     """
 )
 # All who may supervise the whole time, with what they supervise around it: lanes are dealt out anew there.

@@ -1,6 +1,7 @@
 """Finding free slots."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from uuid import UUID
 
@@ -43,24 +44,22 @@ async def find_slots(question: SlotQuestion, unit: UnitOfWork, clock: Clock) -> 
         NotFoundError: the course or a clinic is not known.
     """
     course = await unit.courses.get(question.course_id)
-    for clinic_id in question.clinic_ids:
-        await unit.roster.clinic(clinic_id)
-    search = _search(question, await unit.protocols.get(course.protocol_id), clock.now())
     of_date = await _codes_by_date(course, question.dates, unit)
-    allowed = tuple(day for day in question.dates if not of_date[day])
-    found = replace(search, dates=allowed)
-    slots = await unit.slots.find(found, limit=question.size + 1, after=question.after) if allowed else []
-    of_time = {(one.clinic_id, one.date): one.codes for one in await unit.slots.without(search)}
+    search = _search(question, await unit.protocols.get(course.protocol_id), of_date, clock.now())
+    found = await unit.slots.free_time(search, limit=question.size + 1, after=question.after)
+    of_time = {(one.clinic_id, one.date): one.codes for one in found.without}
     without = [
         DateWithoutSlot(clinic_id, day, codes)
         for clinic_id in question.clinic_ids
         for day in question.dates
         if (codes := (*of_date[day], *of_time.get((clinic_id, day), ())))
     ]
-    return _page(slots, without, question.size)
+    return _page(found.slots, without, question.size)
 
 
-def _search(question: SlotQuestion, protocol: Protocol, now: datetime) -> SlotSearch:
+def _search(
+    question: SlotQuestion, protocol: Protocol, of_date: Mapping[date, tuple[BlockerCode, ...]], now: datetime
+) -> SlotSearch:
     return SlotSearch(
         protocol_code=protocol.code,
         clinic_ids=question.clinic_ids,
@@ -71,6 +70,7 @@ def _search(question: SlotQuestion, protocol: Protocol, now: datetime) -> SlotSe
         earliest_time=question.earliest_time,
         latest_time=question.latest_time,
         preferred_supervisor=question.preferred_supervisor,
+        excluded_dates=tuple(day for day in question.dates if of_date[day]),
     )
 
 
@@ -84,8 +84,8 @@ async def _codes_by_date(
     }
 
 
-def _page(slots: list[Slot], without: list[DateWithoutSlot], size: int) -> SlotAnswer:
-    shown = tuple(slots[:size])
+def _page(slots: tuple[Slot, ...], without: list[DateWithoutSlot], size: int) -> SlotAnswer:
+    shown = slots[:size]
     more = len(slots) > size
     last = shown[-1] if shown else None
     position = SlotPosition(last.preferred, last.interval.start, last.clinic_id) if more and last else None

@@ -37,6 +37,14 @@ class Session(Table, table=True):
         Index("session_by_clinic", ORGANIZATION, "clinic_id", "start_time", "session_id"),
         Index("session_by_room", ORGANIZATION, "room_id", "start_time", "session_id"),
         Index("session_by_patient", ORGANIZATION, "patient_id", "start_time", "session_id"),
+        Index(
+            "session_in_room",
+            ORGANIZATION,
+            "room_id",
+            "start_time",
+            postgresql_include=("release_time", "state", "hold_expire_time"),
+            postgresql_where=text("live"),
+        ),
     )
 
     organization_id: UUID = key()
@@ -88,6 +96,15 @@ class Supervision(Table, table=True):
         ),
         references("practitioner", "practitioner_id"),
         Index("supervision_by_practitioner", ORGANIZATION, "practitioner_id", "start_time"),
+        Index(
+            "supervision_in_lane",
+            ORGANIZATION,
+            "practitioner_id",
+            "lane",
+            "start_time",
+            postgresql_include=("end_time", "session_id"),
+            postgresql_where=text("live"),
+        ),
     )
 
     organization_id: UUID = key()
