@@ -1,5 +1,6 @@
 """The scheduler's program: everything it is made of, from top to bottom."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,6 +19,7 @@ from services.runtime.server import ServiceServer
 from services.runtime.ticker import Ticker
 from services.runtime.writes import Writer
 from services.scheduler.config import SchedulerSettings
+from services.scheduler.jobs import schedule_pruning
 from services.scheduler.protocol_files import default_protocols
 from services.scheduler.publisher import OutboxEvents
 from services.scheduler.servicers.calls import Calls
@@ -26,6 +28,7 @@ from services.scheduler.servicers.events import event_handlers
 from services.scheduler.servicers.protocol import ProtocolServicer
 from services.scheduler.servicers.roster import RosterServicer
 from services.scheduler.servicers.session import SessionServicer
+from services.scheduler.session_feed import SessionFeeds
 from services.scheduler.storage.tables import RUNTIME_TABLES
 from services.scheduler.storage.unit import PostgresUnit
 
@@ -49,6 +52,12 @@ async def serve(settings: SchedulerSettings) -> None:
         return PostgresUnit(connection, organization_id, OutboxEvents(outbox, connection, organization_id))
 
     calls = Calls(database, Writer(database, RUNTIME_TABLES), unit)
+    feeds = SessionFeeds(
+        calls.reading_of,
+        watch_seconds=settings.watch_seconds,
+        heartbeat_seconds=settings.watch_heartbeat_seconds,
+        maximum_watchers=settings.maximum_watchers,
+    )
     server = ServiceServer(
         settings,
         services=SERVICES,
@@ -62,7 +71,7 @@ async def serve(settings: SchedulerSettings) -> None:
         course_pb2_grpc.add_ProtocolServiceServicer_to_server, ProtocolServicer(calls, clock, default_protocols())
     )
     server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, CourseServicer(calls, clock))
-    server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, SessionServicer(calls, clock))
+    server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, SessionServicer(calls, clock, feeds))
     server.add(
         events_pb2_grpc.add_EventSinkServicer_to_server,
         EventSink(database, RUNTIME_TABLES, event_handlers(unit, clock)),
@@ -73,6 +82,7 @@ async def serve(settings: SchedulerSettings) -> None:
         ticker.every(
             MEASURED_EVERY_SECONDS, "backlog", Backlog(database, metrics, event_measures(RUNTIME_TABLES)).measure
         )
+        schedule_pruning(ticker, database, timedelta(days=settings.watch_days))
         await server.run()
 
 

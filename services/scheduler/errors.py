@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.runtime.errors import AbortedError, AlreadyExistsError, FailedPreconditionError
+from services.runtime.errors import AbortedError, AlreadyExistsError, FailedPreconditionError, ResourceExhaustedError
 from services.runtime.errors import Blocker as StatusBlocker
 from services.scheduler.domain.blockers import Blocker
 
@@ -63,6 +63,25 @@ class RaceLostError(AbortedError):
 
     def __init__(self) -> None:
         super().__init__("Another change came in between; read again and retry", reason="RACE_LOST")
+
+
+class PositionExpiredError(FailedPreconditionError):
+    """What came after a position cannot be told any more: it is too old, or of a database with another past."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What changed since this position is not known here any more; list anew, and watch without a position",
+            reason="POSITION_EXPIRED",
+        )
+
+
+class TooManyWatchersError(ResourceExhaustedError):
+    """As many watch as this replica bears."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many watch here already; try again shortly, or at another replica", reason="TOO_MANY_WATCHERS"
+        )
 
 
 class CourseOpenError(AlreadyExistsError):

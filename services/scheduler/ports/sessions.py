@@ -1,6 +1,6 @@
 """What the use cases need of sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol as Port
@@ -52,6 +52,10 @@ class SessionRepository(Port):
 
     async def page(self, page: Page, wanted: SessionFilter) -> Listing[Session]:
         """Return sessions by start."""
+        ...
+
+    async def standing(self, session_ids: Collection[UUID]) -> list[Session]:
+        """Return these sessions as they stand now, in no order."""
         ...
 
     async def lock_days(self, days: Sequence[tuple[UUID, date]]) -> None:

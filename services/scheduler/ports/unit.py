@@ -2,6 +2,7 @@
 
 from typing import Protocol as Port
 
+from services.scheduler.ports.changes import ChangeRepository
 from services.scheduler.ports.courses import CourseRepository, ProtocolRepository
 from services.scheduler.ports.events import Events
 from services.scheduler.ports.roster import RosterRepository
@@ -30,6 +31,11 @@ class UnitOfWork(Port):
     @property
     def sessions(self) -> SessionRepository:
         """Sessions."""
+        ...
+
+    @property
+    def changes(self) -> ChangeRepository:
+        """What changed of sessions."""
         ...
 
     @property

@@ -1,17 +1,22 @@
 """SessionService."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import grpc
 
 from kat.scheduler.v1 import session_pb2
 from kat.scheduler.v1.session_pb2_grpc import SessionServiceServicer
+from services.runtime.auth import current_caller
 from services.runtime.clock import Clock
 from services.scheduler.convert import session as convert
 from services.scheduler.convert.common import page_of, resource
 from services.scheduler.convert.slots import slot_question, slots_message
+from services.scheduler.convert.watching import watch_message, watched
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
+from services.scheduler.session_feed import SessionFeeds
 from services.scheduler.use_cases import booking, sessions
 from services.scheduler.use_cases.series import book_series
 from services.scheduler.use_cases.slots import find_slots
@@ -22,9 +27,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SessionServicer(SessionServiceServicer):
     """Serves sessions."""
 
-    def __init__(self, calls: Calls, clock: Clock) -> None:
+    def __init__(self, calls: Calls, clock: Clock, feeds: SessionFeeds) -> None:
         self._calls = calls
         self._clock = clock
+        self._feeds = feeds
 
     async def FindSlots(  # noqa: N802 - the contract's name
         self, request: session_pb2.FindSlotsRequest, _context: Context
@@ -120,3 +126,12 @@ class SessionServicer(SessionServiceServicer):
         wanted, page = convert.session_filter(request), page_of(request)
         async with self._calls.reading() as unit:
             return convert.sessions_message(request, await unit.sessions.page(page, wanted))
+
+    async def WatchSessions(  # noqa: N802 - the contract's name
+        self, request: session_pb2.WatchSessionsRequest, _context: Context
+    ) -> AsyncGenerator[session_pb2.WatchSessionsResponse, None]:
+        """Tell of every change of sessions."""
+        wanted, position = watched(request)
+        async with aclosing(self._feeds.watch(current_caller().organization, wanted, position)) as news:
+            async for told in news:
+                yield watch_message(told.position, told.session)

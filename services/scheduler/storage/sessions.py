@@ -1,6 +1,6 @@
 """Sessions, supervision and doses in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -98,6 +98,11 @@ class PostgresSessions(PostgresSurroundings):
         """See the port."""
         statement = _SELECT.where(*_conditions(wanted))
         return await listing(self._connection, statement, (_SESSION.c.start_time, _SESSION.c.session_id), page, session)
+
+    async def standing(self, session_ids: Collection[UUID]) -> list[Session]:
+        """See the port."""
+        rows = await self._connection.execute(_SELECT.where(_SESSION.c.session_id.in_(session_ids)))
+        return [session(row) for row in rows]
 
     async def lock_days(self, days: Sequence[tuple[UUID, date]]) -> None:
         """See the port.

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.ports.events import Events
+from services.scheduler.storage.changes import PostgresChanges
 from services.scheduler.storage.courses import PostgresCourses
 from services.scheduler.storage.protocols import PostgresProtocols
 from services.scheduler.storage.roster import PostgresRoster
@@ -20,5 +21,6 @@ class PostgresUnit:
         self.protocols = PostgresProtocols(connection, organization_id)
         self.courses = PostgresCourses(connection, organization_id)
         self.sessions = PostgresSessions(connection, organization_id)
+        self.changes = PostgresChanges(connection, organization_id)
         self.slots = PostgresSlots(connection)
         self.events = events

@@ -28,6 +28,7 @@ from services.scheduler.servicers.events import event_handlers
 from services.scheduler.servicers.protocol import ProtocolServicer
 from services.scheduler.servicers.roster import RosterServicer
 from services.scheduler.servicers.session import SessionServicer
+from services.scheduler.session_feed import SessionFeeds
 from services.scheduler.storage.tables import RUNTIME_TABLES
 from services.scheduler.storage.unit import PostgresUnit
 from tests.support.services import make_caller
@@ -53,7 +54,8 @@ class Desk:
         self.roster = RosterServicer(calls, clock)
         self.protocols = ProtocolServicer(calls, clock, default_protocols())
         self.courses = CourseServicer(calls, clock)
-        self.sessions = SessionServicer(calls, clock)
+        feeds = SessionFeeds(calls.reading_of, watch_seconds=0.02, heartbeat_seconds=10, maximum_watchers=100)
+        self.sessions = SessionServicer(calls, clock, feeds)
         self._sink = EventSink(database, RUNTIME_TABLES, event_handlers(unit, clock))
         self._dosing_versions: dict[str, int] = {}
 

@@ -4,6 +4,7 @@ from services.scheduler.storage.tables.base import METADATA as METADATA
 from services.scheduler.storage.tables.base import RUNTIME_TABLES as RUNTIME_TABLES
 from services.scheduler.storage.tables.base import Table as Table
 from services.scheduler.storage.tables.base import table_of as table_of
+from services.scheduler.storage.tables.changes import SessionChange as SessionChange
 from services.scheduler.storage.tables.courses import Course as Course
 from services.scheduler.storage.tables.courses import Protocol as Protocol
 from services.scheduler.storage.tables.roster import Clinic as Clinic
