@@ -83,36 +83,34 @@ changes_of_sessions = st.lists(
 )
 
 
-@given(changes_of_sessions, st.sets(st.integers(0, 2)), st.lists(st.integers(0, 12)), st.lists(st.integers(0, 12)))
-def test_every_watcher_ends_up_with_what_stands_and_is_told_nothing_twice(made, clinics, cuts, breaks) -> None:
-    """Read in any parts, each as the sessions stand at that time, and taken up again at any position."""
+readings = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=12)
+
+
+@given(changes_of_sessions, st.sets(st.integers(0, 2)), readings)
+def test_every_watcher_ends_up_with_what_stands_and_is_told_nothing_twice(made, clinics, parts) -> None:
+    """Read in parts, while sessions stand already as later changes left them, and taken up again anywhere."""
     changes = [change(place, session, *where) for place, (session, where) in enumerate(made, 1)]
     wanted = Watched(clinic_ids=frozenset(CLINICS[clinic] for clinic in clinics))
     teller, told, view = Teller(wanted, at(0)), [], {}
-    ends = sorted({end for end in cuts if end < len(changes)} | {len(changes)})
-    for start, end, seen in zip([0, *ends], ends, _seen(ends, len(changes)), strict=False):
-        part = [one for one in changes[start:end] if wanted.includes(one)]
-        news = with_sessions(
-            worth_telling(part), _as_seen(changes[:seen]), {one.session_id for one in changes[end:seen]}
-        )
-        for session in teller.tell(Batch(at(start), at(end), news)):
-            told.append(session)
+    seen, turn = 0, 0
+    while (start := teller.position.transaction_id) < len(changes):
+        length, further, patience = parts[turn % len(parts)]
+        end = min(start + length, len(changes))
+        seen, turn = max(seen, min(end + further, len(changes))), turn + 1
+        part = worth_telling(one for one in changes[start:end] if wanted.includes(one))
+        news = with_sessions(part, _as_seen(changes[:seen]), {one.session_id for one in changes[end:seen]})
+        for number, session in enumerate(teller.tell(Batch(at(start), at(end), news))):
+            told.append((session.session_id, session.version))
             view[session.session_id] = session
-            if teller.position.transaction_id in breaks:
+            if number == patience and turn <= len(parts):
                 teller, told = Teller(wanted, teller.position), []
-        assert len({(one.session_id, one.version) for one in told}) == len(told)
-        assert teller.position == at(end)
+                break
+        assert len(set(told)) == len(told)
+    standing = _as_seen(changes)
     concerned = {one.session_id for one in changes if wanted.includes(one)}
-    for session in _as_seen(changes):
-        last = max((n for n, one in enumerate(changes, 1) if one.session_id == session.session_id), default=0)
-        if session.session_id in concerned and wanted.includes(changes[last - 1]):
-            assert view[session.session_id] == session
-        assert (session.session_id in view) == (session.session_id in concerned)
-
-
-def _seen(ends: list[int], count: int) -> list[int]:
-    """How many changes each reading sees in the sessions: those it may tell, and up to three that come later."""
-    return [min(end + end % 4, count) for end in ends]
+    assert view.keys() == concerned
+    still = {one.session_id for one in standing if wanted.includes(changes[one.version - 1])}
+    assert [one for one in standing if one.session_id in still and view[one.session_id] != one] == []
 
 
 def _as_seen(changes: list[SessionChange]) -> list[Standing]:
