@@ -49,6 +49,11 @@ class _Feed:
         self._abandoned = asyncio.Event()
         self.reader: asyncio.Task[None] | None = None
 
+    def begin(self, position: Position) -> None:
+        """Note from where on changes are read here; a watcher who is further back has to read what lies between."""
+        self.position = position
+        self._wake()
+
     def add(self, batch: Batch) -> None:
         """Take in what was read, and wake the watchers."""
         self.position = batch.until
@@ -203,7 +208,7 @@ class SessionFeeds:
     async def _look(self, organization_id: UUID, feed: _Feed) -> bool:
         """Read what is new; say whether there may be more."""
         if feed.position is None:
-            feed.position = await self._latest(organization_id)
+            feed.begin(await self._latest(organization_id))
             return True
         batch = await self._read(organization_id, feed.position, EVERYTHING)
         feed.add(batch)

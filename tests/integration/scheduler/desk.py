@@ -47,8 +47,13 @@ class Desk:
         self.caller = make_caller("supervisor", organization_id=self.organization_id)
         outbox = Outbox(RUNTIME_TABLES, producer="scheduler", consumers=("dosing_log", "notifications"), clock=clock)
 
+        def events(connection, organization_id) -> OutboxEvents:
+            return OutboxEvents(outbox, connection, organization_id)
+
         def unit(connection, organization_id) -> PostgresUnit:
-            return PostgresUnit(connection, organization_id, OutboxEvents(outbox, connection, organization_id))
+            return PostgresUnit(connection, organization_id, events(connection, organization_id))
+
+        self.events = events
 
         calls = Calls(database, Writer(database, RUNTIME_TABLES), unit)
         self.roster = RosterServicer(calls, clock)
