@@ -143,8 +143,8 @@ def _instant(claim: object) -> datetime:
 
 
 def _expire_time(claim: object) -> datetime:
-    """Return when a verified token expires, which may be after the end of our calendar."""
-    return datetime.fromtimestamp(min(int(str(claim)), _NEVER.timestamp() - 1), UTC)
+    """Return when a verified token expires, which may be within a second or after the end of our calendar."""
+    return datetime.fromtimestamp(min(float(str(claim)), _NEVER.timestamp() - 1), UTC)
 
 
 def _organization(claim: object, actor: Actor) -> UUID | None:
