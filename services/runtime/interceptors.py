@@ -171,7 +171,8 @@ class Gate(grpc.aio.ServerInterceptor):
         """
         left = (caller.expire_time - datetime.now(UTC)).total_seconds()
         try:
-            await asyncio.wait_for(self._draining.wait(), max(left, 0))
+            async with asyncio.timeout(left):
+                await self._draining.wait()
         except TimeoutError:
             raise UnauthenticatedError("The token has expired; get a new one", reason="TOKEN_INVALID") from None
         raise UnavailableError("This server is being stopped; call another, or try again", reason="DRAINING")

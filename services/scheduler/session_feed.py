@@ -82,8 +82,10 @@ class _Feed:
     async def wait(self, seconds: float) -> None:
         """Wait for news, so long at most. Raises what the reader ended with."""
         if self._fault is None:
+            # Not wait_for, which before Python 3.12 loses a cancellation that comes together with the news.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
         if self._fault is not None:
             raise self._fault
 
@@ -96,7 +98,8 @@ class _Feed:
     async def rest(self, seconds: float) -> None:
         """Wait between two looks, or until nobody watches any more."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._abandoned.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._abandoned.wait()
 
 
 class SessionFeeds:

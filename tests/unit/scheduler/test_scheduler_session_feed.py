@@ -215,3 +215,22 @@ async def test_a_quiet_stream_tells_that_it_lives() -> None:
     async with aclosing(feeds_of(book, heartbeat_seconds=0.01).watch(ORGANIZATION, EVERYTHING, None)) as stream:
         heartbeats = [await asyncio.wait_for(anext(stream), 5) for _ in range(3)]
     assert heartbeats == [Told(Position.before_all(FEED))] * 3
+
+
+@pytest.mark.parametrize("ticks", range(6))
+async def test_a_watcher_who_leaves_at_the_moment_of_news_has_left(ticks: int) -> None:
+    book = Book()
+    feeds = feeds_of(book, watch_seconds=60)
+    async with aclosing(feeds.watch(ORGANIZATION, EVERYTHING, None)) as stream:
+        begun = (await anext(stream)).position
+        waiting = asyncio.create_task(anext(stream))
+        async with asyncio.timeout(5):
+            while book.opened < 3 or book.open:
+                await asyncio.sleep(0.001)
+        feeds._feeds[ORGANIZATION].begin(begun)  # wakes the watcher, who finds nothing and waits again
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(waiting, 5)
+    assert feeds._feeds == {}
