@@ -7,8 +7,8 @@ itself what it missed. So no watcher slows another or makes anything grow, and n
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -40,6 +40,8 @@ class Told:
 class _Feed:
     """The last that was read of one organization's changes; `position` is None until the first look."""
 
+    reader: asyncio.Task[None]
+
     def __init__(self) -> None:
         self.watchers = 0
         self.position: Position | None = None
@@ -47,7 +49,6 @@ class _Feed:
         self._news = asyncio.Event()
         self._fault: Exception | None = None
         self._abandoned = asyncio.Event()
-        self.reader: asyncio.Task[None] | None = None
 
     def begin(self, position: Position) -> None:
         """Note from where on changes are read here; a watcher who is further back has to read what lies between."""
@@ -137,7 +138,7 @@ class SessionFeeds:
             missed = await self._read(organization_id, position, watched) if position else None
             teller = Teller(watched, position or await self._latest(organization_id))
             yield Told(teller.position)
-            with self._joined(organization_id) as feed:
+            async with self._joined(organization_id) as feed:
                 async for told in self._tell(organization_id, feed, teller, missed):
                     yield told
 
@@ -170,8 +171,8 @@ class SessionFeeds:
         finally:
             self._watchers -= 1
 
-    @contextmanager
-    def _joined(self, organization_id: UUID) -> Iterator[_Feed]:
+    @asynccontextmanager
+    async def _joined(self, organization_id: UUID) -> AsyncIterator[_Feed]:
         """Take part in the feed of an organization, which begins with its first watcher and ends with its last."""
         feed = self._feeds.get(organization_id)
         if feed is None:
@@ -184,6 +185,8 @@ class SessionFeeds:
             feed.leave()
             if not feed.watchers:
                 self._remove(organization_id, feed)
+                # Its last look ends in a moment; nothing may use the database after those who watch have left.
+                await asyncio.wait({feed.reader})
 
     def _remove(self, organization_id: UUID, feed: _Feed) -> None:
         if self._feeds.get(organization_id) is feed:

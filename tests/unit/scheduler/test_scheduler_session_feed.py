@@ -126,7 +126,7 @@ async def test_the_reader_ends_with_the_last_watcher_and_begins_with_the_next() 
             book.write()
             await waiting
         assert feeds._feeds == {}
-        await asyncio.wait_for(feed.reader, 5)
+        assert feed.reader.done()
         assert book.open == 0
 
 
