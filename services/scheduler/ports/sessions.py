@@ -55,6 +55,10 @@ class SessionRepository(Port):
         """Return sessions by start."""
         ...
 
+    async def standing(self, session_ids: Collection[UUID]) -> list[Session]:
+        """Return these sessions as they stand now, in no order."""
+        ...
+
     async def lock_days(self, days: Sequence[tuple[UUID, date]]) -> None:
         """Let nothing else be booked at these clinics on these dates until this unit of work ends."""
         ...

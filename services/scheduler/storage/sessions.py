@@ -115,6 +115,11 @@ class PostgresSessions(PostgresSurroundings):
             self._connection, statement, (_SESSION.c.start_time, _SESSION.c.session_id), page, session_rows.session
         )
 
+    async def standing(self, session_ids: Collection[UUID]) -> list[Session]:
+        """See the port."""
+        rows = await self._connection.execute(_SELECT.where(_SESSION.c.session_id.in_(session_ids)))
+        return [session_rows.session(row) for row in rows]
+
     async def lock_days(self, days: Sequence[tuple[UUID, date]]) -> None:
         """See the port.
 

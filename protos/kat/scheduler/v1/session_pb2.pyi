@@ -1444,3 +1444,67 @@ class ListSessionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSessionsResponse: _TypeAlias = ListSessionsResponse  # noqa: Y015
+
+@_typing.final
+class WatchSessionsRequest(_message.Message):
+    """Asks to be told of changes of sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLINICS_FIELD_NUMBER: _builtins.int
+    PATIENT_FIELD_NUMBER: _builtins.int
+    COURSE_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    patient: _builtins.str
+    """Optional. Only those of "patients/{patient}"."""
+    course: _builtins.str
+    """Optional. Only those of "courses/{course}"."""
+    position: _builtins.str
+    """Optional. The last `position` that was read; otherwise what changes from now on is told."""
+    @_builtins.property
+    def clinics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Only those at one of these "clinics/{clinic}", at most 100; one that leaves them is told once more."""
+
+    def __init__(
+        self,
+        *,
+        clinics: _abc.Iterable[_builtins.str] | None = ...,
+        patient: _builtins.str = ...,
+        course: _builtins.str = ...,
+        position: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinics", b"clinics", "course", b"course", "patient", b"patient", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSessionsRequest: _TypeAlias = WatchSessionsRequest  # noqa: Y015
+
+@_typing.final
+class WatchSessionsResponse(_message.Message):
+    """A session that changed, or a position alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.str
+    """Output only. Everything up to here was told; kept for some days."""
+    @_builtins.property
+    def session(self) -> Global___Session:
+        """Optional. The session as it stands now; changes of one session that piled up may be told as one."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___Session | None = ...,
+        position: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSessionsResponse: _TypeAlias = WatchSessionsResponse  # noqa: Y015
