@@ -41,7 +41,7 @@ class _BlockerCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlockerCo
     BLOCKER_CODE_PATIENT_BUSY: _BlockerCode.ValueType  # 4
     """The patient has another session at that time."""
     BLOCKER_CODE_ROOM_BUSY: _BlockerCode.ValueType  # 5
-    """The room holds another session, turnover included."""
+    """The room holds another session, turnover included, or is closed."""
     BLOCKER_CODE_NO_SUPERVISOR: _BlockerCode.ValueType  # 6
     """Nobody who may supervise this protocol is on shift for the whole time."""
     BLOCKER_CODE_SUPERVISION_RATIO: _BlockerCode.ValueType  # 7
@@ -79,7 +79,7 @@ BLOCKER_CODE_REVIEW_DUE: BlockerCode.ValueType  # 3
 BLOCKER_CODE_PATIENT_BUSY: BlockerCode.ValueType  # 4
 """The patient has another session at that time."""
 BLOCKER_CODE_ROOM_BUSY: BlockerCode.ValueType  # 5
-"""The room holds another session, turnover included."""
+"""The room holds another session, turnover included, or is closed."""
 BLOCKER_CODE_NO_SUPERVISOR: BlockerCode.ValueType  # 6
 """Nobody who may supervise this protocol is on shift for the whole time."""
 BLOCKER_CODE_SUPERVISION_RATIO: BlockerCode.ValueType  # 7
