@@ -13,17 +13,17 @@ from services.scheduler.domain.extension import Cover, DownstreamMove, Hit
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.local_time import local_time_of
 from services.scheduler.domain.session import ATTENDED, Session, SessionState
-from services.scheduler.domain.slots import Slot, SlotSearch
+from services.scheduler.domain.slots import Slot
 from services.scheduler.errors import BookingRefusedError, ExtensionRefusedError, StaleEtagError
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.booking import Attempt, free, look, require_state
+from services.scheduler.use_cases.proposing import nearest_slots
 from services.scheduler.use_cases.rescheduling import attempt_at, move_all
 
 PROPOSAL_DAYS = 6
 """How many days after its own date a proposal for a session that is hit may lie."""
 LONGEST = timedelta(hours=12)
 _NOT_BEGUN = frozenset({SessionState.HELD, SessionState.BOOKED, SessionState.CHECKED_IN})
-_SLOTS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,24 +176,9 @@ async def _propose(hits: Sequence[Hit], unit: UnitOfWork, now: datetime) -> tupl
 async def _nearest(session: Session, attempt: Attempt, unit: UnitOfWork, now: datetime) -> Slot | None:
     """Return the free slot nearest to a session's time: on its own date if there is one, otherwise soon after."""
     commitments = await unit.sessions.commitments(session.patient_id, moving=session.session_id)
-    own = session.plan.local_date
-    days = [own + timedelta(days=n) for n in range(PROPOSAL_DAYS + 1)]
-    allowed = tuple(day for day in days if not date_blockers(attempt.course, day, commitments))
-    search = SlotSearch(
-        protocol_code=attempt.protocol.code,
-        clinic_ids=(session.clinic_id,),
-        dates=allowed,
-        attendance=attempt.protocol.phases.attendance,
-        turnover=attempt.protocol.phases.turnover,
-        after=now,
-    )
-    slots = await unit.slots.find(search, limit=_SLOTS) if allowed else []
-
-    def distance(slot: Slot) -> tuple[int, timedelta]:
-        local = slot.interval.start.astimezone(session.zone)
-        return (local.date() - own).days, abs(slot.interval.start - session.plan.start_time)
-
-    return min(slots, key=distance, default=None)
+    days = [session.plan.local_date + timedelta(days=n) for n in range(PROPOSAL_DAYS + 1)]
+    allowed = [day for day in days if not date_blockers(attempt.course, day, commitments)]
+    return next(iter(await nearest_slots(attempt, allowed, unit, now, count=1)), None)
 
 
 async def _rehearse(session: Session, attempt: Attempt, slot: Slot, unit: UnitOfWork, now: datetime) -> None:
