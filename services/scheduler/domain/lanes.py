@@ -30,14 +30,27 @@ def place(interval: Interval, occupied: Sequence[Occupied], ratio: int) -> Place
     Cancellations leave gaps in lanes that no longer fit together; then the lanes are dealt out anew, in the order in
     which the sessions start, which needs no more lanes than there are sessions at once.
     """
-    taken = {held.lane for held in occupied if held.interval.overlaps(interval)}
+    overlapping = [held for held in occupied if held.interval.overlaps(interval)]
+    if _most_at_once(interval, overlapping) >= ratio:
+        return None
+    taken = {held.lane for held in overlapping}
     free = next((lane for lane in range(1, ratio + 1) if lane not in taken), None)
     if free is not None:
         return Placement(free)
-    return _deal_anew(interval, occupied, ratio)
+    # Those beyond a ratio that was lowered since stay where they are: nobody is in their way.
+    return _deal_anew(interval, [held for held in occupied if held.lane <= ratio])
 
 
-def _deal_anew(interval: Interval, occupied: Sequence[Occupied], ratio: int) -> Placement | None:
+def _most_at_once(interval: Interval, overlapping: Sequence[Occupied]) -> int:
+    """Count the sessions at the fullest moment of an interval: one at which some session, or the interval, begins."""
+    moments = {max(held.interval.start, interval.start) for held in overlapping}
+    return max(
+        (sum(held.interval.start <= moment < held.interval.end for held in overlapping) for moment in moments),
+        default=0,
+    )
+
+
+def _deal_anew(interval: Interval, occupied: Sequence[Occupied]) -> Placement:
     last_in_lane: list[Interval] = []
     placed = 0
     moves = []
@@ -49,7 +62,7 @@ def _deal_anew(interval: Interval, occupied: Sequence[Occupied], ratio: int) -> 
             placed = lane
         elif lane != held.lane:
             moves.append(Occupied(held.session_id, lane, held.interval))
-    return Placement(placed, tuple(moves)) if len(last_in_lane) <= ratio else None
+    return Placement(placed, tuple(moves))
 
 
 _NEW = UUID(int=0)

@@ -75,10 +75,11 @@ class SessionRepository(Port):
         """Return a clinic's hours on a date of its clock, less the times in which it is closed."""
         ...
 
-    async def around(
-        self, plan: Plan, place: Place, protocol_code: str, commitments: Sequence[Commitment], *, moving: UUID | None
-    ) -> Surroundings:
-        """Return what is scheduled around a planned session, the one being moved left out."""
+    async def around(self, plan: Plan, place: Place, course: Course, *, moving: UUID | None) -> Surroundings:
+        """Return what is scheduled around a planned session of a course, the one being moved left out.
+
+        All of it is as it was at one moment: of another booking it shows the whole, or nothing.
+        """
         ...
 
     async def supervisors(
@@ -90,8 +91,8 @@ class SessionRepository(Port):
         """
         ...
 
-    async def add(self, new: NewSession) -> None:
-        """Store a new session. Raises RaceLostError where a constraint refuses it."""
+    async def add(self, new: NewSession) -> Session:
+        """Store a new session and return it. Raises RaceLostError where a constraint refuses it."""
         ...
 
     async def move(self, session: Session, assignment: Assignment) -> None:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Numeric, Select, func, select, type_coerce, update
+from sqlalchemy import Integer, Numeric, Select, bindparam, func, select, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,7 +33,12 @@ def whole_limit(code: LimitCode) -> Any:
 
 _TAKEN_COUNT = (
     select(func.count())
-    .where(_SESSION.c.course_id == _COURSE.c.course_id, _SESSION.c.live, _SESSION.c.state.in_(TAKEN))
+    .where(
+        _SESSION.c.course_id == _COURSE.c.course_id,
+        _SESSION.c.live,
+        _SESSION.c.counted,  # as every live one is: the index on places has them
+        _SESSION.c.state.in_(TAKEN),
+    )
     .scalar_subquery()
 )
 _OBSERVATIONS = (
@@ -62,6 +67,13 @@ _SELECT = select(
 ).join_from(_COURSE, _PROTOCOL, _COURSE.c.protocol_id == _PROTOCOL.c.protocol_id)
 
 
+_THIS = _SELECT.where(_COURSE.c.course_id == bindparam("this_course_id"))
+_PATIENT_OF_THIS = (
+    select(_COURSE.c.patient_id).where(_COURSE.c.course_id == bindparam("this_course_id")).scalar_subquery()
+)
+_LOCK = select(_PATIENT.c.patient_id).where(_PATIENT.c.patient_id == _PATIENT_OF_THIS).with_for_update(key_share=True)
+
+
 class PostgresCourses:
     """`CourseRepository` on one connection of one organization."""
 
@@ -71,14 +83,11 @@ class PostgresCourses:
 
     async def get(self, course_id: UUID) -> Course:
         """See the port."""
-        statement = _SELECT.where(_COURSE.c.course_id == course_id)
-        return course(await one(self._connection, statement, "courses", course_id))
+        return course(await one(self._connection, _THIS, "courses", course_id, {"this_course_id": course_id}))
 
     async def lock(self, course_id: UUID) -> Course:
         """See the port."""
-        patient = select(_COURSE.c.patient_id).where(_COURSE.c.course_id == course_id).scalar_subquery()
-        locked = select(_PATIENT.c.patient_id).where(_PATIENT.c.patient_id == patient)
-        await self._connection.execute(locked.with_for_update(key_share=True))
+        await self._connection.execute(_LOCK, {"this_course_id": course_id})
         return await self.get(course_id)
 
     async def page(self, page: Page, *, patient_id: UUID | None = None) -> Listing[Course]:

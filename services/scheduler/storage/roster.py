@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Table, exists, func, select, type_coerce
+from sqlalchemy import Select, Table, bindparam, exists, func, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +35,12 @@ _CLINICS = select(
     ).label("hours"),
 )
 
+_PLACE = (
+    select(_ROOM.c.clinic_id, _CLINIC.c.time_zone)
+    .join_from(_ROOM, _CLINIC, _ROOM.c.clinic_id == _CLINIC.c.clinic_id)
+    .where(_ROOM.c.room_id == bindparam("this_room_id"))
+)
+
 
 class PostgresRoster:
     """`RosterRepository` on one connection.
@@ -57,10 +63,7 @@ class PostgresRoster:
 
     async def place(self, room_id: UUID) -> Place:
         """See the port."""
-        statement = select(_ROOM.c.clinic_id, _CLINIC.c.time_zone).join_from(
-            _ROOM, _CLINIC, _ROOM.c.clinic_id == _CLINIC.c.clinic_id
-        )
-        row = await one(self._connection, statement.where(_ROOM.c.room_id == room_id), "rooms", room_id)
+        row = await one(self._connection, _PLACE, "rooms", room_id, {"this_room_id": room_id})
         return Place(room_id, row.clinic_id, row.time_zone)
 
     async def clinic(self, clinic_id: UUID) -> Clinic:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, literal, or_, select, text, tuple_, type_coerce, update
+from sqlalchemy import ColumnElement, bindparam, exists, func, or_, select, text, tuple_, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,11 +12,11 @@ from services.scheduler.domain.booking import Assignment
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.protocol import LimitCode
-from services.scheduler.domain.session import HOLD_EXPIRED, Plan, Session, SessionState, Supervision
+from services.scheduler.domain.session import HOLD_EXPIRED, Session, SessionState, Supervision
 from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.ports.roster import Place
 from services.scheduler.ports.sessions import NewSession, SessionFilter
-from services.scheduler.storage import session_rows, supervision, tables
+from services.scheduler.storage import new_session, session_rows, supervision, tables
 from services.scheduler.storage.courses import whole_limit
 from services.scheduler.storage.statements import contested, listing, one
 from services.scheduler.storage.surroundings import PostgresSurroundings
@@ -57,6 +57,7 @@ _ORDINAL = (
     .where(
         _EARLIER.c.course_id == _SESSION.c.course_id,
         _EARLIER.c.live,
+        _EARLIER.c.counted,  # as every live one is: the index on places has them
         _EARLIER.c.start_time < _SESSION.c.start_time,
     )
     .scalar_subquery()
@@ -88,6 +89,13 @@ _SELECT = select(
 )
 
 
+_THIS = _SELECT.where(_SESSION.c.session_id == bindparam("this_session_id"))
+_PATIENT_OF_THIS = (
+    select(_SESSION.c.patient_id).where(_SESSION.c.session_id == bindparam("this_session_id")).scalar_subquery()
+)
+_LOCK = select(_PATIENT.c.patient_id).where(_PATIENT.c.patient_id == _PATIENT_OF_THIS).with_for_update(key_share=True)
+
+
 class PostgresSessions(PostgresSurroundings):
     """`SessionRepository` on one connection of one organization."""
 
@@ -98,14 +106,12 @@ class PostgresSessions(PostgresSurroundings):
 
     async def get(self, session_id: UUID) -> Session:
         """See the port."""
-        statement = _SELECT.where(_SESSION.c.session_id == session_id)
-        return session_rows.session(await one(self._connection, statement, "sessions", session_id))
+        this = {"this_session_id": session_id}
+        return session_rows.session(await one(self._connection, _THIS, "sessions", session_id, this))
 
     async def lock(self, session_id: UUID) -> Session:
         """See the port."""
-        patient = select(_SESSION.c.patient_id).where(_SESSION.c.session_id == session_id).scalar_subquery()
-        locked = select(_PATIENT.c.patient_id).where(_PATIENT.c.patient_id == patient)
-        await self._connection.execute(locked.with_for_update(key_share=True))
+        await self._connection.execute(_LOCK, {"this_session_id": session_id})
         return await self.get(session_id)
 
     async def page(self, page: Page, wanted: SessionFilter) -> Listing[Session]:
@@ -137,40 +143,26 @@ class PostgresSessions(PostgresSurroundings):
         ]
         return all(got)
 
-    async def add(self, new: NewSession) -> None:
+    async def add(self, new: NewSession) -> Session:
         """See the port."""
-        course = new.course
-        added = insert(_SESSION).values(
-            organization_id=self._organization_id,
-            session_id=new.session_id,
-            course_id=course.course_id,
-            patient_id=course.patient_id,
-            protocol_id=course.protocol_id,
-            interval_days=course.interval_days,
-            session_cap=course.session_cap,
-            place=_free_place(course.course_id, literal(course.session_cap)),
-            state=SessionState.HELD if new.hold_expire_time else SessionState.BOOKED,
-            hold_expire_time=new.hold_expire_time,
-            create_time=new.create_time,
-            update_time=new.create_time,
-            **_stands(new.place, new.plan),
-        )
-        await contested(self._connection, added, _PROMISES)
-        await self._supervision.add(new.session_id, new.plan.interval, new.assignment)
+        await self._supervision.deal(new.assignment)
+        values = new_session.values(new, self._organization_id)
+        added = await contested(self._connection, new_session.ADD, _PROMISES, values)
+        return new_session.stored(new, added.one())
 
     async def move(self, session: Session, assignment: Assignment) -> None:
         """See the port."""
         place = Place(session.room_id, session.clinic_id, session.time_zone)
         # First, since a session that becomes live again would take its old supervision with it.
         await self._supervision.clear(session.session_id)
-        await self._update(session, **_stands(place, session.plan), **_state(session))
+        await self._update(session, **new_session.stands(place, session.plan), **_state(session))
         await self._supervision.add(session.session_id, session.plan.interval, assignment)
 
     async def restore(self, session: Session, assignment: Assignment) -> None:
         """See the port."""
-        cap = select(_SESSION.c.session_cap).where(_SESSION.c.session_id == session.session_id).scalar_subquery()
         await self._supervision.clear(session.session_id)
-        place = _SESSION.c.place if session.counted else _free_place(session.course_id, cap)
+        free_place = new_session.FREE_PLACE.bindparams(of_course=session.course_id)
+        place = _SESSION.c.place if session.counted else free_place
         await self._update(session, place=place, **_state(session))
         await self._supervision.add(session.session_id, session.plan.interval, assignment)
 
@@ -275,26 +267,6 @@ def _conditions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
     if wanted.states:
         conditions.append(_SESSION.c.state.in_(wanted.states))
     return conditions
-
-
-def _free_place(course_id: UUID, cap: ColumnElement[int]) -> ColumnElement[int]:
-    """The lowest place that no counted session of the course has; past the cap, which a constraint refuses, if none."""
-    place = func.generate_series(1, cap + 1).column_valued("n")
-    counted = _SESSION.alias("counted")
-    taken = select(counted.c.place).where(counted.c.course_id == course_id, counted.c.counted)
-    return select(func.min(place)).where(place.not_in(taken)).scalar_subquery()
-
-
-def _stands(place: Place, plan: Plan) -> dict[str, object]:
-    return {
-        "clinic_id": place.clinic_id,
-        "room_id": place.room_id,
-        "time_zone": place.time_zone,
-        "start_time": plan.start_time,
-        "dose_time": plan.dose_time,
-        "end_time": plan.end_time,
-        "release_time": plan.release_time,
-    }
 
 
 def _state(session: Session) -> dict[str, object]:

@@ -28,13 +28,15 @@ _PARSERS: dict[type, Callable[[str], Any]] = {
 }
 
 
-async def one(connection: AsyncConnection, statement: Select[Any], collection: str, identifier: UUID) -> Row[Any]:
+async def one(
+    connection: AsyncConnection, statement: Select[Any], collection: str, identifier: UUID, values: Any = None
+) -> Row[Any]:
     """Return the only row of a statement.
 
     Raises:
         NotFoundError: there is none.
     """
-    row: Row[Any] | None = (await connection.execute(statement)).one_or_none()
+    row: Row[Any] | None = (await connection.execute(statement, values)).one_or_none()
     if row is None:
         raise NotFoundError(format_name(collection, identifier))
     return row

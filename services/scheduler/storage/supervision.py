@@ -1,6 +1,5 @@
 """Who supervises when, in which lane, in PostgreSQL."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scheduler.domain.booking import Assignment
 from services.scheduler.domain.interval import Interval
-from services.scheduler.domain.lanes import Occupied
 from services.scheduler.storage import tables
 from services.scheduler.storage.statements import contested
 from services.scheduler.storage.tables import table_of
@@ -30,7 +28,7 @@ class SupervisionTable:
 
     async def add(self, session_id: UUID, interval: Interval, assignment: Assignment) -> None:
         """Let a clinician supervise a session for an interval. Raises RaceLostError where a constraint refuses it."""
-        await self._deal(assignment.practitioner_id, assignment.placement.moves)
+        await self.deal(assignment)
         statement = insert(_SUPERVISION).values(
             organization_id=self._organization_id,
             session_id=session_id,
@@ -44,7 +42,7 @@ class SupervisionTable:
 
     async def reassign(self, session_id: UUID, start_time: datetime, assignment: Assignment) -> None:
         """Give the period that begins then to another clinician. Raises RaceLostError where a constraint refuses it."""
-        await self._deal(assignment.practitioner_id, assignment.placement.moves)
+        await self.deal(assignment)
         period = (_SUPERVISION.c.session_id == session_id, _SUPERVISION.c.start_time == start_time)
         given = {"practitioner_id": assignment.practitioner_id, "lane": assignment.placement.lane}
         await contested(self._connection, update(_SUPERVISION).where(*period).values(given), PROMISES)
@@ -60,8 +58,12 @@ class SupervisionTable:
         """Let nobody supervise a session."""
         await self._connection.execute(delete(_SUPERVISION).where(_SUPERVISION.c.session_id == session_id))
 
-    async def _deal(self, practitioner_id: UUID, dealt: Sequence[Occupied]) -> None:
-        """Move periods of a supervisor to these lanes, in one statement, since lanes may be exchanged."""
+    async def deal(self, assignment: Assignment) -> None:
+        """Move periods of a supervisor to other lanes so that a further one fits in.
+
+        One statement does it, since lanes may be exchanged. Raises RaceLostError where a constraint refuses it.
+        """
+        dealt = assignment.placement.moves
         if not dealt:
             return
         columns = [column(name, _SUPERVISION.c[name].type) for name in ("session_id", "start_time", "lane")]
@@ -71,7 +73,7 @@ class SupervisionTable:
             .where(
                 _SUPERVISION.c.session_id == given.c.session_id,
                 _SUPERVISION.c.start_time == given.c.start_time,
-                _SUPERVISION.c.practitioner_id == practitioner_id,
+                _SUPERVISION.c.practitioner_id == assignment.practitioner_id,
             )
             .values(lane=given.c.lane)
         )

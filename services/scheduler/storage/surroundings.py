@@ -1,26 +1,20 @@
 """What is scheduled around a planned session."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
-from typing import Any
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Row, null, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scheduler.domain.availability import Closure
 from services.scheduler.domain.booking import Supervisor, Surroundings
 from services.scheduler.domain.cadence import Commitment
+from services.scheduler.domain.course import Course
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.lanes import Occupied
 from services.scheduler.domain.session import Plan
 from services.scheduler.ports.roster import Place
-from services.scheduler.storage import session_rows, tables
-from services.scheduler.storage.availability_rows import closure
-from services.scheduler.storage.tables import table_of
-
-_SESSION = table_of(tables.Session)
-_DOSE = table_of(tables.Dose)
 
 _OPENING = text(
     """
@@ -34,50 +28,76 @@ _OPENING = text(
     where c.clinic_id = :clinic_id and o.weekday = extract(isodow from cast(:day as date))
     """
 )
-# The clinic's hours, closures not counted, and the closures that the session overlaps, in one look.
-_OPEN_OR_CLOSED = text(
+# Each of these is a list in one row, so that one statement, which sees one moment, can look at all of them.
+_COMMITMENTS = text(
     """
-    select null::uuid as closure_id, c.clinic_id, null::uuid as room_id, c.time_zone,
-           lower(hours) as start_time, upper(hours) as end_time, '' as reason, c.create_time
-    from clinic c join opening_hours o using (organization_id, clinic_id),
-         local_range(:day, o.open_time, o.close_time, c.time_zone) as hours
-    where c.clinic_id = :clinic_id and o.weekday = extract(isodow from cast(:day as date)) and not isempty(hours)
-    union all
-    select k.closure_id, k.clinic_id, k.room_id, c.time_zone, k.start_time, k.end_time, k.reason, k.create_time
-    from closure k join clinic c using (organization_id, clinic_id)
-    where k.clinic_id = :clinic_id and k.end_time > :start_time
-      and (k.room_id is null and k.start_time < :end_time or k.room_id = :room_id and k.start_time < :release_time)
-    order by start_time, closure_id
+    array(
+        select row(s.session_id, s.local_date, s.interval_days, s.start_time, s.end_time) from session s
+        where s.patient_id = :patient_id and s.live and s.session_id is distinct from :moving
+        union all
+        select row(d.session_id, d.dose_date, d.interval_days, null::timestamptz, null::timestamptz) from dose d
+        where d.patient_id = :patient_id and d.session_id is distinct from :moving
+    ) as commitments
     """
 )
 _IN_ROOM = text(
     """
-    select s.session_id from room r join session s using (organization_id, room_id)
-    where r.room_id = :room_id and s.live and s.session_id is distinct from :moving
-      and s.start_time > cast(:start_time as timestamptz) - interval '1 day' and s.start_time < :release_time
-      and s.release_time > :start_time
-    order by s.start_time
+    array(
+        select s.session_id from room r join session s using (organization_id, room_id)
+        where r.room_id = :room_id and s.live and s.session_id is distinct from :moving
+          and s.start_time > cast(:start_time as timestamptz) - interval '1 day' and s.start_time < :release_time
+          and s.release_time > :start_time
+        order by s.start_time
+    ) as in_room
+    """
+)
+# The clinic's hours, closures not counted.
+_HOURS = text(
+    """
+    array(
+        select row(lower(hours), upper(hours))
+        from clinic c join opening_hours o using (organization_id, clinic_id),
+             local_range(:day, o.open_time, o.close_time, c.time_zone) as hours
+        where c.clinic_id = :clinic_id and o.weekday = extract(isodow from cast(:day as date)) and not isempty(hours)
+        order by lower(hours)
+    ) as hours
+    """
+)
+_CLOSURES = text(
+    """
+    array(
+        select row(k.closure_id, k.room_id, k.start_time, k.end_time, k.reason, k.create_time) from closure k
+        where k.clinic_id = :clinic_id and k.end_time > :start_time
+          and (k.room_id is null and k.start_time < :end_time or k.room_id = :room_id and k.start_time < :release_time)
+        order by k.start_time, k.closure_id
+    ) as closures
     """
 )
 # All who may supervise the whole time, with what they supervise around it: lanes are dealt out anew there.
 _SUPERVISORS = text(
     """
-    select p.practitioner_id, p.supervision_ratio, (
-        select jsonb_agg(jsonb_build_array(v.session_id, v.lane, v.start_time, v.end_time)) from supervision v
-        where v.practitioner_id = p.practitioner_id and v.live and v.session_id is distinct from :moving
-          and v.start_time > :first and v.start_time < :last
-    ) as occupied
-    from practitioner p
-    where p.supervision_ratio > 0 and :protocol_code = any (p.protocol_codes)
-      and coalesce(p.credential_expire_date, 'infinity') >= :day
-      and p.practitioner_id in (
-          select s.practitioner_id from shift s where s.clinic_id = :clinic_id
-          union all
-          select e.practitioner_id from shift_exception e
-          where e.clinic_id = :clinic_id and e.kind = 'extra' and e.start_time < :end_time and e.end_time > :start_time)
-      and on_shift(p.organization_id, p.practitioner_id, :clinic_id, :day) @> tstzrange(:start_time, :end_time)
+    array(
+        select row(p.practitioner_id, p.supervision_ratio, array(
+            select row(v.session_id, v.lane, v.start_time, v.end_time) from supervision v
+            where v.practitioner_id = p.practitioner_id and v.live and v.session_id is distinct from :moving
+              and v.start_time > cast(:start_time as timestamptz) - interval '2 days'
+              and v.start_time < cast(:end_time as timestamptz) + interval '1 day'))
+        from practitioner p
+        where p.supervision_ratio > 0 and :protocol_code = any (p.protocol_codes)
+          and coalesce(p.credential_expire_date, 'infinity') >= :day
+          and p.practitioner_id in (
+              select s.practitioner_id from shift s where s.clinic_id = :clinic_id
+              union all
+              select e.practitioner_id from shift_exception e
+              where e.clinic_id = :clinic_id and e.kind = 'extra'
+                and e.start_time < :end_time and e.end_time > :start_time)
+          and on_shift(p.organization_id, p.practitioner_id, :clinic_id, :day) @> tstzrange(:start_time, :end_time)
+    ) as supervisors
     """
-).columns(occupied=JSONB)
+)
+_COMMITMENTS_ALONE = select(_COMMITMENTS)
+_SUPERVISORS_ALONE = select(_SUPERVISORS)
+_AROUND = select(_COMMITMENTS, _IN_ROOM, _HOURS, _CLOSURES, _SUPERVISORS)
 
 
 class PostgresSurroundings:
@@ -88,71 +108,76 @@ class PostgresSurroundings:
 
     async def commitments(self, patient_id: UUID, *, moving: UUID | None = None) -> tuple[Commitment, ...]:
         """See the port."""
-        sessions = select(
-            _SESSION.c.session_id,
-            _SESSION.c.local_date,
-            _SESSION.c.interval_days,
-            _SESSION.c.start_time,
-            _SESSION.c.end_time,
-        ).where(_SESSION.c.patient_id == patient_id, _SESSION.c.live, _SESSION.c.session_id.is_distinct_from(moving))
-        doses = select(_DOSE.c.session_id, _DOSE.c.dose_date, _DOSE.c.interval_days, null(), null()).where(
-            _DOSE.c.patient_id == patient_id, _DOSE.c.session_id.is_distinct_from(moving)
-        )
-        found = (await self._connection.execute(sessions.union_all(doses))).all()
-        return tuple(_commitment(row) for row in found)
+        asked = {"patient_id": patient_id, "moving": moving}
+        found = (await self._connection.execute(_COMMITMENTS_ALONE, asked)).scalar_one()
+        return tuple(_commitment(*one) for one in found)
 
     async def opening(self, clinic_id: UUID, day: date) -> tuple[Interval, ...]:
         """See the port."""
         rows = (await self._connection.execute(_OPENING, {"clinic_id": clinic_id, "day": day})).all()
         return tuple(Interval(row.opening, row.closing) for row in rows)
 
-    async def around(
-        self, plan: Plan, place: Place, protocol_code: str, commitments: Sequence[Commitment], *, moving: UUID | None
-    ) -> Surroundings:
+    async def around(self, plan: Plan, place: Place, course: Course, *, moving: UUID | None) -> Surroundings:
         """See the port."""
-        at = {"room_id": place.room_id, "start_time": plan.start_time, "release_time": plan.release_time}
-        room_sessions = (await self._connection.execute(_IN_ROOM, {**at, "moving": moving})).scalars().all()
-        of_clinic = {"clinic_id": place.clinic_id, "day": plan.local_date, "end_time": plan.end_time}
-        periods = (await self._connection.execute(_OPEN_OR_CLOSED, at | of_clinic)).all()
+        asked = {
+            "patient_id": course.patient_id,
+            "room_id": place.room_id,
+            "release_time": plan.release_time,
+            **_supervision(plan.interval, plan.local_date, place.clinic_id, course.protocol_code, moving),
+        }
+        commitments, in_room, hours, closures, supervisors = (await self._connection.execute(_AROUND, asked)).one()
         return Surroundings(
-            commitments=tuple(commitments),
-            room_sessions=tuple(room_sessions),
-            opening=tuple(Interval(row.start_time, row.end_time) for row in periods if row.closure_id is None),
-            supervisors=await self.supervisors(
-                plan.interval, plan.local_date, place.clinic_id, protocol_code, moving=moving
-            ),
-            closures=tuple(closure(row) for row in periods if row.closure_id is not None),
+            commitments=tuple(_commitment(*one) for one in commitments),
+            room_sessions=tuple(in_room),
+            opening=tuple(Interval(*one) for one in hours),
+            supervisors=tuple(_supervisor(*one) for one in supervisors),
+            closures=tuple(_closure(place, one) for one in closures),
         )
 
     async def supervisors(
         self, interval: Interval, day: date, clinic_id: UUID, protocol_code: str, *, moving: UUID | None
     ) -> tuple[Supervisor, ...]:
         """See the port."""
-        asked = {
-            "clinic_id": clinic_id,
-            "protocol_code": protocol_code,
-            "day": day,
-            "start_time": interval.start,
-            "end_time": interval.end,
-            "first": interval.start - timedelta(days=2),
-            "last": interval.end + timedelta(days=1),
-            "moving": moving,
-        }
-        rows = (await self._connection.execute(_SUPERVISORS, asked)).all()
-        return tuple(_supervisor(row) for row in rows)
+        asked = _supervision(interval, day, clinic_id, protocol_code, moving)
+        found = (await self._connection.execute(_SUPERVISORS_ALONE, asked)).scalar_one()
+        return tuple(_supervisor(*one) for one in found)
 
 
-def _commitment(row: Any) -> Commitment:
-    return Commitment(
-        session_id=row.session_id,
-        day=row.local_date,
-        interval_days=row.interval_days,
-        interval=Interval(row.start_time, row.end_time) if row.start_time else None,
+def _supervision(
+    interval: Interval, day: date, clinic_id: UUID, protocol_code: str, moving: UUID | None
+) -> dict[str, object]:
+    return {
+        "clinic_id": clinic_id,
+        "protocol_code": protocol_code,
+        "day": day,
+        "start_time": interval.start,
+        "end_time": interval.end,
+        "moving": moving,
+    }
+
+
+def _commitment(
+    session_id: UUID, day: date, interval_days: int, start_time: datetime | None, end_time: datetime | None
+) -> Commitment:
+    interval = Interval(start_time, end_time) if start_time and end_time else None
+    return Commitment(session_id=session_id, day=day, interval_days=interval_days, interval=interval)
+
+
+def _closure(place: Place, found: tuple[UUID, UUID | None, datetime, datetime, str, datetime]) -> Closure:
+    closure_id, room_id, start_time, end_time, reason, create_time = found
+    return Closure(
+        closure_id=closure_id,
+        clinic_id=place.clinic_id,
+        room_id=room_id,
+        time_zone=place.time_zone,
+        interval=Interval(start_time, end_time),
+        reason=reason,
+        create_time=create_time,
     )
 
 
-def _supervisor(row: Row[Any]) -> Supervisor:
-    occupied = (
-        Occupied(UUID(one), lane, session_rows.interval(start, end)) for one, lane, start, end in row.occupied or ()
-    )
-    return Supervisor(row.practitioner_id, row.supervision_ratio, tuple(occupied))
+def _supervisor(
+    practitioner_id: UUID, ratio: int, occupied: Sequence[tuple[UUID, int, datetime, datetime]]
+) -> Supervisor:
+    held = (Occupied(session_id, lane, Interval(start, end)) for session_id, lane, start, end in occupied)
+    return Supervisor(practitioner_id, ratio, tuple(held))

@@ -177,19 +177,18 @@ async def lock_days(attempts: Sequence[Attempt], unit: UnitOfWork) -> None:
 
 async def examine(attempt: Attempt, unit: UnitOfWork, now: datetime) -> Finding:
     """Look at everything around an attempt; what concerns the course as a whole is not part of it."""
-    day = attempt.arrival.date
-    commitments = await unit.sessions.commitments(attempt.course.patient_id, moving=attempt.moving)
-    of_date = tuple(date_blockers(attempt.course, day, commitments))
+    course, day = attempt.course, attempt.arrival.date
     planned = attempt.plan()
     if isinstance(planned, Blocker):
+        commitments = await unit.sessions.commitments(course.patient_id, moving=attempt.moving)
         hours = await unit.sessions.opening(attempt.place.clinic_id, day)
-        return Finding(of_date, (planned,) if hours else (planned, closed(day)))
-    around = await unit.sessions.around(
-        planned, attempt.place, attempt.course.protocol_code, commitments, moving=attempt.moving
-    )
+        of_date = date_blockers(course, day, commitments)
+        return Finding(tuple(of_date), (planned,) if hours else (planned, closed(day)))
+    around = await unit.sessions.around(planned, attempt.place, course, moving=attempt.moving)
+    of_date = date_blockers(course, day, around.commitments)
     of_time = time_blockers(planned, around, now=now, wanted_supervisor=attempt.supervisor_id)
     assignment = assign(planned.interval, around.supervisors, attempt.supervisor_id)
-    return Finding(of_date, tuple(of_time), planned, assignment)
+    return Finding(tuple(of_date), tuple(of_time), planned, assignment)
 
 
 async def add_session(
@@ -197,9 +196,8 @@ async def add_session(
 ) -> Session:
     """Store the session of an attempt without blockers."""
     planned, assignment = free(found)
-    session_id = new_id()
     new = NewSession(
-        session_id=session_id,
+        session_id=new_id(),
         course=attempt.course,
         place=attempt.place,
         plan=planned,
@@ -207,8 +205,7 @@ async def add_session(
         create_time=now,
         hold_expire_time=hold_expire_time,
     )
-    await unit.sessions.add(new)
-    return await unit.sessions.get(session_id)
+    return await unit.sessions.add(new)
 
 
 def free(found: Finding) -> tuple[Plan, Assignment]:

@@ -112,9 +112,7 @@ async def _longer(command: Extension, unit: UnitOfWork, now: datetime) -> tuple[
 async def _make_way(session: Session, longer: Session, unit: UnitOfWork) -> list[Hit]:
     """Take everything that the later end runs into out of the schedule, and store the later end."""
     attempt = await attempt_at(session, unit)
-    around = await unit.sessions.around(
-        longer.plan, attempt.place, attempt.course.protocol_code, (), moving=session.session_id
-    )
+    around = await unit.sessions.around(longer.plan, attempt.place, attempt.course, moving=session.session_id)
     in_room = [await unit.sessions.lock(one) for one in sorted(around.room_sessions)]
     begun = [one.session_id for one in in_room if one.state not in _NOT_BEGUN]
     if begun:
