@@ -20,6 +20,8 @@ from services.scheduler.use_cases.proposing import nearest_slots
 
 ALTERNATIVE_DAYS = 6
 """How far from its date the alternatives of a clashing session may lie."""
+ALTERNATIVES_AT_MOST = 12
+"""For so many of its dates a series is told of alternatives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +109,10 @@ async def _finding(
     series: Series, course: Course, seen: Sequence[tuple[Attempt, Finding]], unit: UnitOfWork, now: datetime
 ) -> SeriesFinding:
     others = [_commitment(attempt, course) for attempt, _ in seen]
-    occurrences = []
+    occurrences: list[Occurrence] = []
     for number, (attempt, finding) in enumerate(seen):
         alternatives: list[Slot] = []
-        if finding.blockers:
+        if finding.blockers and sum(bool(one.alternatives) for one in occurrences) < ALTERNATIVES_AT_MOST:
             held = await unit.sessions.commitments(course.patient_id)
             apart = [*held, *others[:number], *others[number + 1 :]]
             alternatives = await _alternatives(attempt, apart, unit, now)

@@ -719,7 +719,7 @@ class BookSeriesRequest(_message.Message):
     interval_weeks: _builtins.int
     """Required. Weeks from one session to the next, 1 to 8, not under the protocol's interval."""
     count: _builtins.int
-    """Required. How many sessions, 1 to the course's cap."""
+    """Required. How many sessions, 1 to 52, and no more than the course may hold."""
     validate_only: _builtins.bool
     """Optional. True checks everything, names alternatives for each clashing date, and writes nothing."""
     @_builtins.property
