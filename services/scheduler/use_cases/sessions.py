@@ -191,6 +191,12 @@ def _arrival_blockers(session: Session, course: Course, now: datetime) -> list[B
     if today != session.plan.local_date:
         text = f"the session is on {session.plan.local_date}, and it is {today} at the clinic; reschedule it first"
         blockers.append(Blocker("OTHER_DATE", name, text))
+    return [*blockers, *held_up(session, course)]
+
+
+def held_up(session: Session, course: Course) -> list[Blocker]:
+    """Return what keeps a session from taking place whenever the patient comes."""
+    name, blockers = session.name, []
     if course.state is not CourseState.ACTIVE:
         text = f"the course is {course.state}; have it resumed first"
         blockers.append(Blocker(BlockerCode.COURSE_NOT_ACTIVE, name, text))
