@@ -3,7 +3,8 @@
 After an outage everything that fell due meanwhile is found, since it is read off the rows themselves.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -67,8 +68,8 @@ class Upkeep:
         failures = _Failures()
         for organization_id in await self._organizations():
             with failures:
-                async with self._database.transaction(organization_id) as connection:
-                    due = await self._unit(connection, organization_id).courses.reviews_to_tell()
+                async with self._opened(organization_id) as unit:
+                    due = await unit.courses.reviews_to_tell()
                 await self._each(organization_id, due, flag_review, failures)
         failures.check()
 
@@ -77,8 +78,8 @@ class Upkeep:
         failures = _Failures()
         for organization_id in await self._organizations():
             with failures:
-                async with self._database.transaction(organization_id) as connection:
-                    clinics = await self._unit(connection, organization_id).due.waiting_clinics()
+                async with self._opened(organization_id) as unit:
+                    clinics = await unit.due.waiting_clinics()
                 await self._offer_at(organization_id, clinics, failures)
         failures.check()
 
@@ -97,8 +98,7 @@ class Upkeep:
 
     async def _due(self, organization_id: UUID) -> Due:
         now = self._clock.now()
-        async with self._database.transaction(organization_id) as connection:
-            unit = self._unit(connection, organization_id)
+        async with self._opened(organization_id) as unit:
             return await unit.due.find(now, started_before=now - self._policy.no_show_grace)
 
     async def _expire_hold(self, session_id: UUID, unit: UnitOfWork) -> None:
@@ -115,19 +115,24 @@ class Upkeep:
 
     async def _offer_at(self, organization_id: UUID, clinics: Sequence[UUID], failures: "_Failures") -> None:
         for clinic_id in clinics:
-            async with self._database.transaction(organization_id) as connection:
-                waitlist = self._unit(connection, organization_id).waitlist
-                vacancies, waiting = await waitlist.vacancies(clinic_id), await waitlist.waiting_at(clinic_id)
+            async with self._opened(organization_id) as unit:
+                vacancies = await unit.waitlist.vacancies(clinic_id)
+                waiting = await unit.waitlist.waiting_at(clinic_id)
             await self._each(organization_id, waiting, self._offer, failures)
             if vacancies:
-                async with self._database.transaction(organization_id) as connection:
-                    await self._unit(connection, organization_id).waitlist.forget_vacancies(vacancies)
+                async with self._opened(organization_id) as unit:
+                    await unit.waitlist.forget_vacancies(vacancies)
 
     async def _each(self, organization_id: UUID, due: Sequence[UUID], work: Work, failures: "_Failures") -> None:
         for subject in due:
             with failures:
-                async with self._database.transaction(organization_id) as connection:
-                    await work(subject, self._unit(connection, organization_id))
+                async with self._opened(organization_id) as unit:
+                    await work(subject, unit)
+
+    @asynccontextmanager
+    async def _opened(self, organization_id: UUID) -> AsyncIterator[UnitOfWork]:
+        async with self._database.transaction(organization_id) as connection:
+            yield self._unit(connection, organization_id)
 
 
 class _Failures:

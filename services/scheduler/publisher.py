@@ -29,51 +29,51 @@ class OutboxEvents:
 
     async def course_activated(self, course: Course, adult_date: date) -> None:
         """See the port."""
-        await self._append(format_name("courses", course.course_id), events.course_activated(course, adult_date))
+        await self._append(course.name, events.course_activated(course, adult_date))
 
     async def course_review_due(self, course: Course, clinic_id: UUID) -> None:
         """See the port."""
-        await self._append(format_name("courses", course.course_id), events.course_review_due(course, clinic_id))
+        await self._append(course.name, events.course_review_due(course, clinic_id))
 
     async def course_completed(self, course: Course) -> None:
         """See the port."""
-        await self._append(format_name("courses", course.course_id), events.course_completed(course))
+        await self._append(course.name, events.course_completed(course))
 
     async def session_protocol_changed(self, session: Session) -> None:
         """See the port."""
-        await self._append(_session(session), events.session_protocol_changed(session))
+        await self._append(session.name, events.session_protocol_changed(session))
 
     async def session_booked(self, session: Session) -> None:
         """See the port."""
-        await self._append(_session(session), events.session_booked(session))
+        await self._append(session.name, events.session_booked(session))
 
     async def session_rescheduled(self, session: Session, previous: Session) -> None:
         """See the port."""
-        await self._append(_session(session), events.session_rescheduled(session, previous))
+        await self._append(session.name, events.session_rescheduled(session, previous))
 
     async def session_cancelled(self, session: Session) -> None:
         """See the port."""
-        await self._append(_session(session), events.session_cancelled(session))
+        await self._append(session.name, events.session_cancelled(session))
 
     async def session_confirmed(self, session: Session) -> None:
         """See the port."""
-        await self._append(_session(session), events.session_confirmed(session))
+        await self._append(session.name, events.session_confirmed(session))
 
     async def session_supervision_changed(self, session: Session) -> None:
         """See the port."""
-        await self._append(_session(session), events.session_supervision_changed(session))
+        await self._append(session.name, events.session_supervision_changed(session))
 
     async def session_checked_in(self, session: Session) -> None:
         """See the port."""
-        await self._append(_session(session), events.session_checked_in(session))
+        await self._append(session.name, events.session_checked_in(session))
 
     async def session_no_show(self, session: Session) -> None:
         """See the port."""
-        await self._append(_session(session), events.session_no_show(session))
+        await self._append(session.name, events.session_no_show(session))
 
     async def session_extended(self, session: Session) -> None:
         """See the port."""
-        await self._append(_session(session), events.session_extended(session))
+        await self._append(session.name, events.session_extended(session))
 
     async def waitlist_offered(self, entry: WaitlistEntry, session: Session) -> None:
         """See the port."""
@@ -85,7 +85,3 @@ class OutboxEvents:
 
     async def _append(self, aggregate: str, payload: Message) -> None:
         await self._outbox.append(self._connection, self._organization_id, aggregate=aggregate, payload=payload)
-
-
-def _session(session: Session) -> str:
-    return format_name("sessions", session.session_id)

@@ -182,6 +182,15 @@ def exception_message(one: ShiftException) -> roster_pb2.ShiftException:
     )
 
 
+def excepted_message(
+    one: ShiftException, stranded: Iterable[StrandedSession]
+) -> roster_pb2.CreateShiftExceptionResponse:
+    """Return an absence or extra shift that was added, and the sessions that it strands."""
+    return roster_pb2.CreateShiftExceptionResponse(
+        shift_exception=exception_message(one), stranded_sessions=stranded_messages(stranded)
+    )
+
+
 def closed_message(
     one: Closure, stranded: Iterable[StrandedSession], *, validate_only: bool
 ) -> roster_pb2.CreateClosureResponse:

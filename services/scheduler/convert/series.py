@@ -7,10 +7,11 @@ from services.runtime.fields import Fields, date_message, time_message
 from services.scheduler.convert.common import local_time
 from services.scheduler.convert.session import blocker_message, read_booking, session_message
 from services.scheduler.convert.slots import slot_message
-from services.scheduler.domain.extension import DownstreamMove, Hit
+from services.scheduler.domain.extension import Hit
 from services.scheduler.domain.local_time import LocalTime
 from services.scheduler.domain.session import Session
 from services.scheduler.use_cases.extending import Extended, Extension
+from services.scheduler.use_cases.rescheduling import Reschedule
 from services.scheduler.use_cases.series import Occurrence, Series, SeriesFinding
 
 _MAXIMUM_WEEKS = 8
@@ -87,8 +88,8 @@ def extended_message(extended: Extended) -> session_pb2.ExtendSessionResponse:
     )
 
 
-def _move(fields: Fields, path: str, message: session_pb2.DownstreamMove) -> DownstreamMove:
-    return DownstreamMove(
+def _move(fields: Fields, path: str, message: session_pb2.DownstreamMove) -> Reschedule:
+    return Reschedule(
         session_id=fields.name(f"{path}.session", message.session, "sessions"),
         etag=fields.text(f"{path}.etag", message.etag, maximum=100),
         arrival=local_time(fields, f"{path}.arrival", message, "arrival"),

@@ -163,6 +163,11 @@ class Course:
     create_time: datetime
 
     @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"courses/{self.course_id}"
+
+    @property
     def etag(self) -> str:
         """Changes with every change of the course, with each session that took place and each score."""
         return etag_of(self.revision, self.taken_count, self.scores)

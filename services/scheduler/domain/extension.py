@@ -1,12 +1,10 @@
 """A session that takes longer than planned, and what it runs into."""
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from services.scheduler.domain.blockers import BlockerCode
 from services.scheduler.domain.booking import Assignment
 from services.scheduler.domain.interval import Interval
-from services.scheduler.domain.local_time import LocalTime
 from services.scheduler.domain.session import Session
 from services.scheduler.domain.slots import Slot
 
@@ -26,14 +24,3 @@ class Hit:
     session: Session
     code: BlockerCode
     proposal: Slot | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownstreamMove:
-    """Where a session that is hit is to stand instead. Without `room_id` it stays in its room."""
-
-    session_id: UUID
-    etag: str
-    arrival: LocalTime
-    room_id: UUID | None
-    supervisor_id: UUID | None

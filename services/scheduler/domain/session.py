@@ -41,12 +41,10 @@ LIVE = frozenset(
 ATTENDED = frozenset({SessionState.BOOKED, SessionState.CHECKED_IN, SessionState.IN_PROGRESS})
 """States in which a patient is expected or there: supervision can be handed over, the end can move."""
 
-
 HOLD_EXPIRED = "hold expired"
 """Why a session that was held for too long is cancelled."""
 
-
-OPEN = frozenset(state for state in SessionState if state in {"held", "booked"})
+OPEN = frozenset({SessionState.HELD, SessionState.BOOKED})
 """States of a session that stands and has not begun."""
 TAKEN = frozenset({SessionState.IN_PROGRESS, SessionState.FULFILLED})
 """States of a session that took place, or does."""

@@ -9,9 +9,6 @@ from services.scheduler.domain.blockers import BlockerCode
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.protocol import Protocol
 
-GRID = timedelta(minutes=15)
-"""Slots start on quarters of an hour, on the clinic's clock as in UTC: every zone's offset is a multiple of one."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:

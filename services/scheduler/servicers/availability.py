@@ -9,7 +9,6 @@ from services.runtime.clock import Clock
 from services.scheduler.convert import availability as convert
 from services.scheduler.convert.common import page_of, resource
 from services.scheduler.convert.roster_changes import deletion
-from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.use_cases import availability
 from services.scheduler.use_cases.departures import depart_practitioner
@@ -29,27 +28,25 @@ class AvailabilityServicer:
     ) -> roster_pb2.CreateShiftExceptionResponse:
         """Add an absence or an extra shift."""
         new = convert.shift_exception(request.shift_exception)
-
-        async def work(unit: UnitOfWork) -> roster_pb2.CreateShiftExceptionResponse:
-            exception, stranded = await availability.create_exception(new, unit, self._clock)
-            return roster_pb2.CreateShiftExceptionResponse(
-                shift_exception=convert.exception_message(exception),
-                stranded_sessions=convert.stranded_messages(stranded),
-            )
-
-        return await self._calls.once(request, roster_pb2.CreateShiftExceptionResponse, work)
+        return await self._calls.write(
+            request,
+            roster_pb2.CreateShiftExceptionResponse,
+            lambda unit: availability.create_exception(new, unit, self._clock),
+            lambda made: convert.excepted_message(*made),
+        )
 
     async def DeleteShiftException(  # noqa: N802 - the contract's name
         self, request: roster_pb2.DeleteShiftExceptionRequest, _context: Context
     ) -> roster_pb2.DeleteShiftExceptionResponse:
         """Delete an absence or an extra shift."""
         unwanted = deletion(request, "shiftExceptions")
-
-        async def work(unit: UnitOfWork) -> roster_pb2.DeleteShiftExceptionResponse:
-            stranded = await availability.delete_exception(unwanted, unit, self._clock)
-            return roster_pb2.DeleteShiftExceptionResponse(stranded_sessions=convert.stranded_messages(stranded))
-
-        return await self._calls.once(request, roster_pb2.DeleteShiftExceptionResponse, work)
+        answer = roster_pb2.DeleteShiftExceptionResponse
+        return await self._calls.write(
+            request,
+            answer,
+            lambda unit: availability.delete_exception(unwanted, unit, self._clock),
+            lambda stranded: answer(stranded_sessions=convert.stranded_messages(stranded)),
+        )
 
     async def GetShiftException(  # noqa: N802 - the contract's name
         self, request: roster_pb2.GetShiftExceptionRequest, _context: Context
@@ -75,26 +72,23 @@ class AvailabilityServicer:
     ) -> roster_pb2.CreateClosureResponse:
         """Close a clinic or a room, or only say what would stand in the way."""
         new = convert.closure(request.closure)
-
-        async def work(unit: UnitOfWork) -> roster_pb2.CreateClosureResponse:
-            closure, stranded = await availability.create_closure(new, unit, self._clock)
-            return convert.closed_message(closure, stranded, validate_only=request.validate_only)
-
-        if request.validate_only:
-            return await self._calls.rehearse(work)
-        return await self._calls.once(request, roster_pb2.CreateClosureResponse, work)
+        return await self._calls.write(
+            request,
+            roster_pb2.CreateClosureResponse,
+            lambda unit: availability.create_closure(new, unit, self._clock),
+            lambda made: convert.closed_message(*made, validate_only=request.validate_only),
+            rehearsed=request.validate_only,
+        )
 
     async def DeleteClosure(  # noqa: N802 - the contract's name
         self, request: roster_pb2.DeleteClosureRequest, _context: Context
     ) -> roster_pb2.DeleteClosureResponse:
         """Open a clinic or a room again."""
         unwanted = deletion(request, "closures")
-
-        async def work(unit: UnitOfWork) -> roster_pb2.DeleteClosureResponse:
-            await availability.delete_closure(unwanted, unit)
-            return roster_pb2.DeleteClosureResponse()
-
-        return await self._calls.once(request, roster_pb2.DeleteClosureResponse, work)
+        answer = roster_pb2.DeleteClosureResponse
+        return await self._calls.write(
+            request, answer, lambda unit: availability.delete_closure(unwanted, unit), lambda _: answer()
+        )
 
     async def GetClosure(self, request: roster_pb2.GetClosureRequest, _context: Context) -> roster_pb2.Closure:  # noqa: N802 - the contract's name
         """Return one closure."""
@@ -115,13 +109,13 @@ class AvailabilityServicer:
     ) -> roster_pb2.DepartPractitionerResponse:
         """Record that a practitioner leaves, or only say what would become of their sessions."""
         departure = convert.departure(request)
-
-        async def work(unit: UnitOfWork) -> roster_pb2.DepartPractitionerResponse:
-            return convert.departed_message(await depart_practitioner(departure, unit, self._clock))
-
-        if request.validate_only:
-            return await self._calls.rehearse(work)
-        return await self._calls.once(request, roster_pb2.DepartPractitionerResponse, work)
+        return await self._calls.write(
+            request,
+            roster_pb2.DepartPractitionerResponse,
+            lambda unit: depart_practitioner(departure, unit, self._clock),
+            convert.departed_message,
+            rehearsed=request.validate_only,
+        )
 
     async def ListStrandedSessions(  # noqa: N802 - the contract's name
         self, request: roster_pb2.ListStrandedSessionsRequest, _context: Context

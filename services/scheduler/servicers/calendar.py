@@ -12,7 +12,6 @@ from services.scheduler.convert import calendar_feed as convert
 from services.scheduler.convert.common import page_of, resource
 from services.scheduler.domain.calendar_feed import FeedAddresses
 from services.scheduler.errors import CalendarFeedsOffError
-from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.use_cases import calendar_feeds
 
@@ -38,12 +37,12 @@ class CalendarServicer(CalendarServiceServicer):
         command, actor, addresses = convert.new_feed(request), current_caller().actor, self._addresses
         if addresses is None:
             raise CalendarFeedsOffError
-
-        async def work(unit: UnitOfWork) -> calendar_pb2.CalendarFeed:
-            made = await calendar_feeds.create_calendar_feed(command, unit, self._clock, actor, addresses)
-            return convert.feed_message(made)
-
-        answer = await self._calls.once(request, calendar_pb2.CalendarFeed, work)
+        answer = await self._calls.write(
+            request,
+            calendar_pb2.CalendarFeed,
+            lambda unit: calendar_feeds.create_calendar_feed(command, unit, self._clock, actor, addresses),
+            convert.feed_message,
+        )
         answer.address = addresses.address(resource(answer.name, convert.COLLECTION))
         return answer
 
@@ -52,11 +51,12 @@ class CalendarServicer(CalendarServiceServicer):
     ) -> calendar_pb2.CalendarFeed:
         """End a feed."""
         feed_id, actor = resource(request.name, convert.COLLECTION), current_caller().actor
-
-        async def work(unit: UnitOfWork) -> calendar_pb2.CalendarFeed:
-            return convert.feed_message(await calendar_feeds.revoke_calendar_feed(feed_id, unit, self._clock, actor))
-
-        return await self._calls.once(request, calendar_pb2.CalendarFeed, work)
+        return await self._calls.write(
+            request,
+            calendar_pb2.CalendarFeed,
+            lambda unit: calendar_feeds.revoke_calendar_feed(feed_id, unit, self._clock, actor),
+            convert.feed_message,
+        )
 
     async def ListCalendarFeeds(  # noqa: N802 - the contract's name
         self, request: calendar_pb2.ListCalendarFeedsRequest, _context: Context

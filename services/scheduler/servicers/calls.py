@@ -15,6 +15,7 @@ from services.runtime.writes import Writer
 from services.scheduler.ports.unit import UnitOfWork
 
 Answer = TypeVar("Answer", bound=Message)
+Result = TypeVar("Result")
 UnitMaker = Callable[[AsyncConnection, UUID], UnitOfWork]
 
 ATTEMPTS = 8
@@ -43,10 +44,16 @@ class Calls:
         async with self._database.transaction(organization_id) as connection:
             yield self._unit(connection, organization_id)
 
-    async def once(
-        self, request: Message, answer: type[Answer], work: Callable[[UnitOfWork], Awaitable[Answer]]
+    async def write(
+        self,
+        request: Message,
+        answer: type[Answer],
+        use_case: Callable[[UnitOfWork], Awaitable[Result]],
+        message: Callable[[Result], Answer],
+        *,
+        rehearsed: bool = False,
     ) -> Answer:
-        """Run a write once for its request id.
+        """Run a use case once for the request's id and return its result as a message; `rehearsed`, it is undone.
 
         A race that is lost shows nothing yet of what is in the way: the work is done again on what is there now, and
         either succeeds or refuses with every blocker.
@@ -57,27 +64,14 @@ class Calls:
         """
         organization_id = current_caller().organization
 
-        async def in_transaction(connection: AsyncConnection) -> Answer:
-            return await work(self._unit(connection, organization_id))
-
-        return await _again(lambda: self._writer.once(request, answer, in_transaction))
-
-    async def rehearse(self, work: Callable[[UnitOfWork], Awaitable[Answer]]) -> Answer:
-        """Return what a write would answer, and undo it.
-
-        Raises:
-            AbortedError: every attempt lost a race.
-        """
-        organization_id = current_caller().organization
+        async def work(connection: AsyncConnection) -> Answer:
+            return message(await use_case(self._unit(connection, organization_id)))
 
         async def undone() -> Answer:
-            async with self._database.transaction(organization_id) as connection:
-                savepoint = await connection.begin_nested()
-                answer = await work(self._unit(connection, organization_id))
-                await savepoint.rollback()
-                return answer
+            async with self.reading_of(organization_id) as unit, unit.rehearsal():
+                return message(await use_case(unit))
 
-        return await _again(undone)
+        return await _again(undone if rehearsed else lambda: self._writer.once(request, answer, work))
 
 
 async def _again(attempt: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -11,7 +11,6 @@ from services.runtime.clock import Clock
 from services.scheduler.convert import course as convert
 from services.scheduler.convert import review as convert_review
 from services.scheduler.convert.common import page_of, resource
-from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.use_cases import course_changes, courses, reviews
 
@@ -31,22 +30,24 @@ class CourseServicer(CourseServiceServicer):
     ) -> course_pb2.Course:
         """Enrol a patient."""
         command, actor = convert.enroll_patient(request), current_caller().actor
-
-        async def work(unit: UnitOfWork) -> course_pb2.Course:
-            return convert.course_message(await courses.enroll_patient(command, unit, self._clock, actor))
-
-        return await self._calls.once(request, course_pb2.Course, work)
+        return await self._calls.write(
+            request,
+            course_pb2.Course,
+            lambda unit: courses.enroll_patient(command, unit, self._clock, actor),
+            convert.course_message,
+        )
 
     async def ReviewScreening(  # noqa: N802 - the contract's name
         self, request: course_pb2.ReviewScreeningRequest, _context: Context
     ) -> course_pb2.Course:
         """Record a decision on a screening."""
         command, actor = convert.review_screening(request), current_caller().actor
-
-        async def work(unit: UnitOfWork) -> course_pb2.Course:
-            return convert.course_message(await courses.review_screening(command, unit, self._clock, actor))
-
-        return await self._calls.once(request, course_pb2.Course, work)
+        return await self._calls.write(
+            request,
+            course_pb2.Course,
+            lambda unit: courses.review_screening(command, unit, self._clock, actor),
+            convert.course_message,
+        )
 
     async def GetCourse(self, request: course_pb2.GetCourseRequest, _context: Context) -> course_pb2.Course:  # noqa: N802 - the contract's name
         """Return one course."""
@@ -67,11 +68,12 @@ class CourseServicer(CourseServiceServicer):
         """Record a signed review."""
         command = convert_review.review_course(request, current_caller())
         clocks = reviews.Clocks(self._clock, self._security)
-
-        async def work(unit: UnitOfWork) -> course_pb2.ReviewCourseResponse:
-            return convert_review.reviewed_message(await reviews.review_course(command, unit, clocks))
-
-        return await self._calls.once(request, course_pb2.ReviewCourseResponse, work)
+        return await self._calls.write(
+            request,
+            course_pb2.ReviewCourseResponse,
+            lambda unit: reviews.review_course(command, unit, clocks),
+            convert_review.reviewed_message,
+        )
 
     async def GetCourseReview(  # noqa: N802 - the contract's name
         self, request: course_pb2.GetCourseReviewRequest, _context: Context
@@ -97,55 +99,60 @@ class CourseServicer(CourseServiceServicer):
     ) -> course_pb2.Course:
         """Let a course hold more sessions."""
         command, actor = convert_review.extend_course(request), current_caller().actor
-
-        async def work(unit: UnitOfWork) -> course_pb2.Course:
-            return convert.course_message(await course_changes.extend_course(command, unit, self._clock, actor))
-
-        return await self._calls.once(request, course_pb2.Course, work)
+        return await self._calls.write(
+            request,
+            course_pb2.Course,
+            lambda unit: course_changes.extend_course(command, unit, self._clock, actor),
+            convert.course_message,
+        )
 
     async def PauseCourse(  # noqa: N802 - the contract's name
         self, request: course_pb2.PauseCourseRequest, _context: Context
     ) -> course_pb2.Course:
         """Pause a course."""
         command, actor = convert_review.pause_course(request), current_caller().actor
-
-        async def work(unit: UnitOfWork) -> course_pb2.Course:
-            return convert.course_message(await course_changes.pause_course(command, unit, self._clock, actor))
-
-        return await self._calls.once(request, course_pb2.Course, work)
+        return await self._calls.write(
+            request,
+            course_pb2.Course,
+            lambda unit: course_changes.pause_course(command, unit, self._clock, actor),
+            convert.course_message,
+        )
 
     async def ResumeCourse(  # noqa: N802 - the contract's name
         self, request: course_pb2.ResumeCourseRequest, _context: Context
     ) -> course_pb2.Course:
         """Resume a course."""
         command, actor = convert_review.resume_course(request), current_caller().actor
-
-        async def work(unit: UnitOfWork) -> course_pb2.Course:
-            return convert.course_message(await course_changes.resume_course(command, unit, self._clock, actor))
-
-        return await self._calls.once(request, course_pb2.Course, work)
+        return await self._calls.write(
+            request,
+            course_pb2.Course,
+            lambda unit: course_changes.resume_course(command, unit, self._clock, actor),
+            convert.course_message,
+        )
 
     async def CompleteCourse(  # noqa: N802 - the contract's name
         self, request: course_pb2.CompleteCourseRequest, _context: Context
     ) -> course_pb2.Course:
         """End a course."""
         command, actor = convert_review.complete_course(request), current_caller().actor
-
-        async def work(unit: UnitOfWork) -> course_pb2.Course:
-            return convert.course_message(await course_changes.complete_course(command, unit, self._clock, actor))
-
-        return await self._calls.once(request, course_pb2.Course, work)
+        return await self._calls.write(
+            request,
+            course_pb2.Course,
+            lambda unit: course_changes.complete_course(command, unit, self._clock, actor),
+            convert.course_message,
+        )
 
     async def MoveCourseProtocol(  # noqa: N802 - the contract's name
         self, request: course_pb2.MoveCourseProtocolRequest, _context: Context
     ) -> course_pb2.Course:
         """Move a course to another version of its protocol."""
         command, actor = convert_review.move_course_protocol(request), current_caller().actor
-
-        async def work(unit: UnitOfWork) -> course_pb2.Course:
-            return convert.course_message(await course_changes.move_course_protocol(command, unit, self._clock, actor))
-
-        return await self._calls.once(request, course_pb2.Course, work)
+        return await self._calls.write(
+            request,
+            course_pb2.Course,
+            lambda unit: course_changes.move_course_protocol(command, unit, self._clock, actor),
+            convert.course_message,
+        )
 
     async def ListCourseChanges(  # noqa: N802 - the contract's name
         self, request: course_pb2.ListCourseChangesRequest, _context: Context

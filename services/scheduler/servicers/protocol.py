@@ -17,7 +17,6 @@ from services.scheduler.convert.protocol import (
     protocols_message,
 )
 from services.scheduler.domain.protocol import ProtocolDefinition
-from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.use_cases.protocols import create_protocol, install_protocols
 
@@ -36,22 +35,21 @@ class ProtocolServicer(ProtocolServiceServicer):
         self, request: course_pb2.InstallDefaultProtocolsRequest, _context: Context
     ) -> course_pb2.InstallDefaultProtocolsResponse:
         """Take the shipped protocols into use."""
-
-        async def work(unit: UnitOfWork) -> course_pb2.InstallDefaultProtocolsResponse:
-            return installed_message(await install_protocols(self._defaults, unit, self._clock))
-
-        return await self._calls.once(request, course_pb2.InstallDefaultProtocolsResponse, work)
+        return await self._calls.write(
+            request,
+            course_pb2.InstallDefaultProtocolsResponse,
+            lambda unit: install_protocols(self._defaults, unit, self._clock),
+            installed_message,
+        )
 
     async def CreateProtocol(  # noqa: N802 - the contract's name
         self, request: course_pb2.CreateProtocolRequest, _context: Context
     ) -> Protocol:
         """Take a definition of the organization's own into use."""
         definition = create_protocol_definition(request)
-
-        async def work(unit: UnitOfWork) -> Protocol:
-            return protocol_message(await create_protocol(definition, unit, self._clock))
-
-        return await self._calls.once(request, Protocol, work)
+        return await self._calls.write(
+            request, Protocol, lambda unit: create_protocol(definition, unit, self._clock), protocol_message
+        )
 
     async def GetProtocol(self, request: course_pb2.GetProtocolRequest, _context: Context) -> Protocol:  # noqa: N802 - the contract's name
         """Return one protocol version."""

@@ -10,7 +10,6 @@ from services.runtime.clock import Clock
 from services.scheduler.convert import roster_messages as messages
 from services.scheduler.convert.common import page_of, resource
 from services.scheduler.convert.roster import clinic_filter, identifier_filter, practitioner_filter, roster
-from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.availability import AvailabilityServicer
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.servicers.roster_changes import RosterChangesServicer
@@ -35,11 +34,12 @@ class RosterServicer(RosterChangesServicer, AvailabilityServicer, RosterServiceS
             async with self._calls.reading() as reading:
                 await check_roster(given, reading, self._clock)
             return messages.checked_message(request)
-
-        async def work(unit: UnitOfWork) -> roster_pb2.ImportRosterResponse:
-            return messages.saved_message(await import_roster(given, unit, self._clock))
-
-        return await self._calls.once(request, roster_pb2.ImportRosterResponse, work)
+        return await self._calls.write(
+            request,
+            roster_pb2.ImportRosterResponse,
+            lambda unit: import_roster(given, unit, self._clock),
+            messages.saved_message,
+        )
 
     async def GetClinic(self, request: roster_pb2.GetClinicRequest, _context: Context) -> roster_pb2.Clinic:  # noqa: N802 - the contract's name
         """Return one clinic."""

@@ -90,7 +90,7 @@ class SessionServicer(SessionServiceServicer):
                 found = await series.validate_series(wanted, unit, self._clock)
                 return convert_series.series_finding_message(found)
         answer = session_pb2.BookSeriesResponse
-        return await self._once(request, answer, wanted, series.book_series, convert_series.series_message)
+        return await self._write(request, answer, wanted, series.book_series, convert_series.series_message)
 
     async def RescheduleSession(  # noqa: N802 - the contract's name
         self, request: session_pb2.RescheduleSessionRequest, _context: Context
@@ -104,7 +104,7 @@ class SessionServicer(SessionServiceServicer):
         """Move a session and those that follow."""
         answer, command = session_pb2.RescheduleSeriesResponse, convert.reschedule(request)
         message = convert_series.rescheduled_message
-        return await self._once(request, answer, command, rescheduling.reschedule_series, message)
+        return await self._write(request, answer, command, rescheduling.reschedule_series, message)
 
     async def CancelSession(  # noqa: N802 - the contract's name
         self, request: session_pb2.CancelSessionRequest, _context: Context
@@ -117,7 +117,7 @@ class SessionServicer(SessionServiceServicer):
     ) -> session_pb2.CancelSeriesResponse:
         """Cancel a session and those that follow."""
         answer, command = session_pb2.CancelSeriesResponse, convert.reasoned(request)
-        return await self._once(request, answer, command, sessions.cancel_series, convert_series.cancelled_message)
+        return await self._write(request, answer, command, sessions.cancel_series, convert_series.cancelled_message)
 
     async def ConfirmSession(  # noqa: N802 - the contract's name
         self, request: session_pb2.ConfirmSessionRequest, _context: Context
@@ -151,7 +151,7 @@ class SessionServicer(SessionServiceServicer):
                 extended = await extending.validate_extension(command, unit, self._clock)
                 return convert_series.extended_message(extended)
         answer = session_pb2.ExtendSessionResponse
-        return await self._once(request, answer, command, extending.extend_session, convert_series.extended_message)
+        return await self._write(request, answer, command, extending.extend_session, convert_series.extended_message)
 
     async def HandOverSupervision(  # noqa: N802 - the contract's name
         self, request: session_pb2.HandOverSupervisionRequest, _context: Context
@@ -185,9 +185,9 @@ class SessionServicer(SessionServiceServicer):
         self, request: Message, command: Command, use_case: UseCase[Command, Session]
     ) -> session_pb2.Session:
         """Run a write that answers with one session."""
-        return await self._once(request, session_pb2.Session, command, use_case, convert.session_message)
+        return await self._write(request, session_pb2.Session, command, use_case, convert.session_message)
 
-    async def _once(
+    async def _write(
         self,
         request: Message,
         answer: type[Answer],
@@ -195,9 +195,5 @@ class SessionServicer(SessionServiceServicer):
         use_case: UseCase[Command, Result],
         message: Callable[[Result], Answer],
     ) -> Answer:
-        """Run a write once for its request id."""
-
-        async def work(unit: UnitOfWork) -> Answer:
-            return message(await use_case(command, unit, self._clock))
-
-        return await self._calls.once(request, answer, work)
+        """Run a write with this service's clock."""
+        return await self._calls.write(request, answer, lambda unit: use_case(command, unit, self._clock), message)

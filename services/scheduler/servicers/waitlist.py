@@ -10,7 +10,6 @@ from services.runtime.clock import Clock
 from services.scheduler.convert import waitlist as convert
 from services.scheduler.convert.common import page_of, resource
 from services.scheduler.convert.session import session_message
-from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.use_cases import waitlist
 
@@ -29,42 +28,43 @@ class WaitlistServicer(WaitlistServiceServicer):
     ) -> waitlist_pb2.WaitlistEntry:
         """Put a course on the list."""
         wish = convert.wish(request)
-
-        async def work(unit: UnitOfWork) -> waitlist_pb2.WaitlistEntry:
-            return convert.entry_message(await waitlist.join_waitlist(wish, unit, self._clock))
-
-        return await self._calls.once(request, waitlist_pb2.WaitlistEntry, work)
+        return await self._calls.write(
+            request,
+            waitlist_pb2.WaitlistEntry,
+            lambda unit: waitlist.join_waitlist(wish, unit, self._clock),
+            convert.entry_message,
+        )
 
     async def LeaveWaitlist(  # noqa: N802 - the contract's name
         self, request: waitlist_pb2.LeaveWaitlistRequest, _context: Context
     ) -> waitlist_pb2.WaitlistEntry:
         """Take a course off the list."""
         change = convert.entry_change(request)
-
-        async def work(unit: UnitOfWork) -> waitlist_pb2.WaitlistEntry:
-            return convert.entry_message(await waitlist.leave_waitlist(change, unit, self._clock))
-
-        return await self._calls.once(request, waitlist_pb2.WaitlistEntry, work)
+        return await self._calls.write(
+            request,
+            waitlist_pb2.WaitlistEntry,
+            lambda unit: waitlist.leave_waitlist(change, unit, self._clock),
+            convert.entry_message,
+        )
 
     async def AcceptOffer(self, request: waitlist_pb2.AcceptOfferRequest, _context: Context) -> session_pb2.Session:  # noqa: N802 - the contract's name
         """Book what is offered."""
         change = convert.entry_change(request)
-
-        async def work(unit: UnitOfWork) -> session_pb2.Session:
-            return session_message(await waitlist.accept_offer(change, unit, self._clock))
-
-        return await self._calls.once(request, session_pb2.Session, work)
+        return await self._calls.write(
+            request, session_pb2.Session, lambda unit: waitlist.accept_offer(change, unit, self._clock), session_message
+        )
 
     async def DeclineOffer(  # noqa: N802 - the contract's name
         self, request: waitlist_pb2.DeclineOfferRequest, _context: Context
     ) -> waitlist_pb2.WaitlistEntry:
         """Let go of what is offered."""
         change = convert.entry_change(request)
-
-        async def work(unit: UnitOfWork) -> waitlist_pb2.WaitlistEntry:
-            return convert.entry_message(await waitlist.decline_offer(change, unit, self._clock))
-
-        return await self._calls.once(request, waitlist_pb2.WaitlistEntry, work)
+        return await self._calls.write(
+            request,
+            waitlist_pb2.WaitlistEntry,
+            lambda unit: waitlist.decline_offer(change, unit, self._clock),
+            convert.entry_message,
+        )
 
     async def GetWaitlistEntry(  # noqa: N802 - the contract's name
         self, request: waitlist_pb2.GetWaitlistEntryRequest, _context: Context

@@ -14,14 +14,13 @@ from services.scheduler.domain.session import TAKEN
 from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.storage import tables
 from services.scheduler.storage.course_rows import course
-from services.scheduler.storage.statements import contested, listing, one
+from services.scheduler.storage.statements import contested, listing, one, patient_lock
 from services.scheduler.storage.tables import table_of
 
 _COURSE = table_of(tables.Course)
 _PROTOCOL = table_of(tables.Protocol)
 _SESSION = table_of(tables.Session)
 _DOSE = table_of(tables.Dose)
-_PATIENT = table_of(tables.Patient)
 _ASSESSMENT = table_of(tables.Assessment)
 _ORGANIZATION = table_of(tables.Organization)
 
@@ -71,7 +70,7 @@ _THIS = _SELECT.where(_COURSE.c.course_id == bindparam("this_course_id"))
 _PATIENT_OF_THIS = (
     select(_COURSE.c.patient_id).where(_COURSE.c.course_id == bindparam("this_course_id")).scalar_subquery()
 )
-_LOCK = select(_PATIENT.c.patient_id).where(_PATIENT.c.patient_id == _PATIENT_OF_THIS).with_for_update(key_share=True)
+_LOCK = patient_lock(_PATIENT_OF_THIS)
 
 
 class PostgresCourses:

@@ -4,6 +4,7 @@ Every multirange named `arrivals`, or after what it leaves out, holds arrivals: 
 length that is asked for may begin. What is busy from a to b rules out the arrivals between a less that length and b,
 both excluded. Each clinic has one multirange over all dates, so that PostgreSQL merges ranges in their order, without
 grouping what is busy by date. Rooms and lanes are read one by one from indexes that hold all that is asked of them.
+Slots start on quarters of an hour, on the clinic's clock as in UTC: every zone's offset is a multiple of one.
 """
 
 from sqlalchemy import text

@@ -19,7 +19,7 @@ from services.scheduler.ports.roster import Place
 from services.scheduler.ports.sessions import NewSession, SessionFilter
 from services.scheduler.storage import new_session, session_rows, supervision, tables
 from services.scheduler.storage.courses import whole_limit
-from services.scheduler.storage.statements import contested, listing, one
+from services.scheduler.storage.statements import contested, listing, one, patient_lock
 from services.scheduler.storage.surroundings import PostgresSurroundings
 from services.scheduler.storage.tables import table_of
 
@@ -28,7 +28,6 @@ _SUPERVISION = table_of(tables.Supervision)
 _PRACTITIONER = table_of(tables.Practitioner)
 _COURSE = table_of(tables.Course)
 _PROTOCOL = table_of(tables.Protocol)
-_PATIENT = table_of(tables.Patient)
 _DOSE = table_of(tables.Dose)
 
 _PROMISES = (
@@ -94,7 +93,7 @@ _THIS = _SELECT.where(_SESSION.c.session_id == bindparam("this_session_id"))
 _PATIENT_OF_THIS = (
     select(_SESSION.c.patient_id).where(_SESSION.c.session_id == bindparam("this_session_id")).scalar_subquery()
 )
-_LOCK = select(_PATIENT.c.patient_id).where(_PATIENT.c.patient_id == _PATIENT_OF_THIS).with_for_update(key_share=True)
+_LOCK = patient_lock(_PATIENT_OF_THIS)
 
 
 class PostgresSessions(PostgresSurroundings):

@@ -5,7 +5,18 @@ from datetime import date, datetime, time
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, CursorResult, Executable, Row, Select, literal, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    CursorResult,
+    Executable,
+    Row,
+    ScalarSelect,
+    Select,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,7 +25,10 @@ from services.runtime.errors import FieldViolation, InvalidArgumentError, NotFou
 from services.runtime.names import format_name
 from services.scheduler.errors import RaceLostError
 from services.scheduler.ports.paging import Listing, Page
+from services.scheduler.storage import tables
+from services.scheduler.storage.tables import table_of
 
+_PATIENT = table_of(tables.Patient)
 T = TypeVar("T")
 Key = Sequence[Column[Any]]
 
@@ -26,6 +40,12 @@ _PARSERS: dict[type, Callable[[str], Any]] = {
     int: int,
     str: str,
 }
+
+
+def patient_lock(patient_id: ScalarSelect[Any]) -> Select[Any]:
+    """Return the statement that lets writers of one patient come one after the other."""
+    locked = select(_PATIENT.c.patient_id).where(_PATIENT.c.patient_id == patient_id)
+    return locked.with_for_update(key_share=True)
 
 
 async def one(

@@ -15,13 +15,12 @@ from services.scheduler.domain.waitlist import RefusedSlot, WaitlistEntry, Waitl
 from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.ports.waitlist import WaitlistFilter
 from services.scheduler.storage import tables
-from services.scheduler.storage.statements import contested, listing, one
+from services.scheduler.storage.statements import contested, listing, one, patient_lock
 from services.scheduler.storage.tables import table_of
 
 _ENTRY = table_of(tables.WaitlistEntry)
 _REFUSAL = table_of(tables.WaitlistRefusal)
 _VACANCY = table_of(tables.Vacancy)
-_PATIENT = table_of(tables.Patient)
 _OPEN = (WaitlistState.WAITING, WaitlistState.OFFERED)
 
 
@@ -40,8 +39,7 @@ class PostgresWaitlist:
     async def lock(self, waitlist_entry_id: UUID) -> WaitlistEntry:
         """See the port."""
         patient = select(_ENTRY.c.patient_id).where(_ENTRY.c.waitlist_entry_id == waitlist_entry_id).scalar_subquery()
-        locked = select(_PATIENT.c.patient_id).where(_PATIENT.c.patient_id == patient)
-        await self._connection.execute(locked.with_for_update(key_share=True))
+        await self._connection.execute(patient_lock(patient))
         return await self.get(waitlist_entry_id)
 
     async def page(self, page: Page, wanted: WaitlistFilter) -> Listing[WaitlistEntry]:

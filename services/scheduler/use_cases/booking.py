@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -118,14 +118,14 @@ async def take_place(
     """
     course = await unit.courses.lock(booking.course_id)
     attempt = await attempt_of(booking, course, unit)
-    days = [(attempt.place.clinic_id, attempt.arrival.date)]
+    days = days_of([attempt])
     alone = await unit.sessions.try_lock_days(days)
     seen = await look(attempt, unit, now, further_sessions=1)
     if not (alone or seen.blockers):  # who is refused anyway need not wait for the others
         await unit.sessions.lock_days(days)
         seen = await look(attempt, unit, now, further_sessions=1)
     if seen.blockers:
-        raise BookingRefusedError(seen.blockers, f"courses/{course.course_id}")
+        raise BookingRefusedError(seen.blockers, course.name)
     return await add_session(seen.attempt, seen.finding, unit, now, hold_expire_time)
 
 
@@ -164,8 +164,7 @@ class Look:
 async def look(attempt: Attempt, unit: UnitOfWork, now: datetime, *, further_sessions: int) -> Look:
     """Look at everything in the way of an attempt; holds that have expired are ended where they are."""
     seen = await _look(attempt, unit, now, further_sessions)
-    days = [(attempt.place.clinic_id, attempt.arrival.date)]
-    if seen.blockers and await unit.sessions.expire_holds(now, attempt.course.patient_id, days):
+    if seen.blockers and await unit.sessions.expire_holds(now, attempt.course.patient_id, days_of([attempt])):
         course = await unit.courses.get(attempt.course.course_id)
         seen = await _look(replace(attempt, course=course), unit, now, further_sessions)
     return seen
@@ -178,7 +177,12 @@ async def _look(attempt: Attempt, unit: UnitOfWork, now: datetime, further_sessi
 
 async def lock_days(attempts: Sequence[Attempt], unit: UnitOfWork) -> None:
     """Let bookers of the same clinic and date come one after the other."""
-    await unit.sessions.lock_days([(attempt.place.clinic_id, attempt.arrival.date) for attempt in attempts])
+    await unit.sessions.lock_days(days_of(attempts))
+
+
+def days_of(attempts: Sequence[Attempt]) -> list[tuple[UUID, date]]:
+    """Return the clinic and the date of each attempt."""
+    return [(attempt.place.clinic_id, attempt.arrival.date) for attempt in attempts]
 
 
 async def examine(attempt: Attempt, unit: UnitOfWork, now: datetime) -> Finding:

@@ -93,7 +93,7 @@ async def pause_course(command: CourseCommand, unit: UnitOfWork, clock: Clock, a
     """
     course = await _locked(command.course_id, command.etag, unit)
     if course.state is not CourseState.ACTIVE:
-        raise WrongStateError(_name(course), course.state, CourseState.ACTIVE)
+        raise WrongStateError(course.name, course.state, CourseState.ACTIVE)
     paused = course.paused(command.reason)
     await unit.courses.save(paused)
     await note(ChangeKind.PAUSED, paused, unit, clock, actor, reason=command.reason)
@@ -110,7 +110,7 @@ async def resume_course(command: CourseCommand, unit: UnitOfWork, clock: Clock, 
     """
     course = await _locked(command.course_id, command.etag, unit)
     if course.state is not CourseState.ON_HOLD:
-        raise WrongStateError(_name(course), course.state, CourseState.ON_HOLD)
+        raise WrongStateError(course.name, course.state, CourseState.ON_HOLD)
     resumed = course.resumed()
     await unit.courses.save(resumed)
     await note(ChangeKind.RESUMED, resumed, unit, clock, actor)
@@ -195,7 +195,7 @@ async def locked_running(course_id: UUID, etag: str, unit: UnitOfWork) -> Course
     """
     course = await _locked(course_id, etag, unit)
     if course.state not in RUNNING:
-        raise WrongStateError(_name(course), course.state, " or ".join(sorted(RUNNING)))
+        raise WrongStateError(course.name, course.state, " or ".join(sorted(RUNNING)))
     return course
 
 
@@ -241,12 +241,8 @@ async def note(
 async def _locked(course_id: UUID, etag: str, unit: UnitOfWork) -> Course:
     course = await unit.courses.lock(course_id)
     if etag != course.etag:
-        raise StaleEtagError(_name(course))
+        raise StaleEtagError(course.name)
     return course
-
-
-def _name(course: Course) -> str:
-    return f"courses/{course.course_id}"
 
 
 async def _sessions(course: Course, states: Collection[SessionState], unit: UnitOfWork) -> Sequence[Session]:
@@ -257,7 +253,7 @@ async def _sessions(course: Course, states: Collection[SessionState], unit: Unit
 def _not_active(course: Course) -> Iterator[Blocker]:
     if course.state is not CourseState.ACTIVE:
         text = f"the course is {course.state}; it is extended only while it is active"
-        yield Blocker(BlockerCode.COURSE_NOT_ACTIVE, _name(course), text)
+        yield Blocker(BlockerCode.COURSE_NOT_ACTIVE, course.name, text)
 
 
 def _over_maximum(course: Course, sessions: int) -> Iterator[Blocker]:
@@ -266,7 +262,7 @@ def _over_maximum(course: Course, sessions: int) -> Iterator[Blocker]:
             f"the course may hold {course.session_cap} sessions and its protocol allows {course.session_maximum} at "
             f"most; extend it by {course.session_maximum - course.session_cap} or less"
         )
-        yield Blocker(BlockerCode.COURSE_CAP, _name(course), text)
+        yield Blocker(BlockerCode.COURSE_CAP, course.name, text)
 
 
 def _unfit(review: CourseReview, newest: CourseReview | None, course: Course) -> Iterator[Blocker]:
@@ -285,13 +281,13 @@ def _unfit(review: CourseReview, newest: CourseReview | None, course: Course) ->
 
 def _unfinished(session: Session) -> Blocker:
     what = "cancel it, or ask for that" if session.state in OPEN else "end it first"
-    return Blocker("SESSION_OPEN", f"sessions/{session.session_id}", f"the session is {session.state}; {what}")
+    return Blocker("SESSION_OPEN", session.name, f"the session is {session.state}; {what}")
 
 
 def _cap_over(course: Course, protocol: Protocol) -> Iterator[Blocker]:
     if course.session_cap > protocol.session_maximum:
         text = f"the course may hold {course.session_cap} sessions, that version allows {protocol.session_maximum}"
-        yield Blocker(BlockerCode.COURSE_CAP, _name(course), text)
+        yield Blocker(BlockerCode.COURSE_CAP, course.name, text)
 
 
 async def _too_close(

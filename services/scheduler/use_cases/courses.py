@@ -90,11 +90,10 @@ async def review_screening(command: ReviewScreening, unit: UnitOfWork, clock: Cl
         ScreeningRefusedError: with every blocker, where an acceptance is ruled out.
     """
     course = await unit.courses.lock(command.course_id)
-    name = f"courses/{course.course_id}"
     if command.etag != course.etag:
-        raise StaleEtagError(name)
+        raise StaleEtagError(course.name)
     if course.state is not CourseState.DRAFT:
-        raise WrongStateError(name, course.state, CourseState.DRAFT)
+        raise WrongStateError(course.name, course.state, CourseState.DRAFT)
     if command.decision is Decision.DECLINE:
         declined = course.declined(actor, command.reason)
         await unit.courses.save(declined)
@@ -117,10 +116,8 @@ async def _accept(course: Course, reason: str, unit: UnitOfWork, clock: Clock, a
 
 
 def _screening_blockers(course: Course, patient: Patient, protocol: Protocol, today: date) -> list[Blocker]:
-    subject = f"courses/{course.course_id}"
-    blockers = [
-        Blocker(blocker.code, subject, blocker.description) for blocker in treatment_blockers(course.screening, today)
-    ]
+    found = treatment_blockers(course.screening, today)
+    blockers = [Blocker(blocker.code, course.name, blocker.description) for blocker in found]
     minimum_age = int(protocol.limit(LimitCode.AGE_MINIMUM))
     if anniversary(patient.birth_date, minimum_age) > today:
         text = f"the patient is younger than {minimum_age}"

@@ -9,7 +9,7 @@ from services.runtime.clock import Clock
 from services.runtime.errors import FieldViolation, InvalidArgumentError
 from services.scheduler.domain.blockers import Blocker, BlockerCode
 from services.scheduler.domain.booking import assign, date_blockers, supervision_blockers
-from services.scheduler.domain.extension import Cover, DownstreamMove, Hit
+from services.scheduler.domain.extension import Cover, Hit
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.local_time import local_time_of
 from services.scheduler.domain.session import ATTENDED, Session, SessionState
@@ -18,7 +18,7 @@ from services.scheduler.errors import BookingRefusedError, ExtensionRefusedError
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.booking import Attempt, free, look, require_state
 from services.scheduler.use_cases.proposing import nearest_slots
-from services.scheduler.use_cases.rescheduling import attempt_at, move_all
+from services.scheduler.use_cases.rescheduling import Reschedule, attempt_at, attempt_to_move, move_all
 
 PROPOSAL_DAYS = 6
 """How many days after its own date a proposal for a session that is hit may lie."""
@@ -33,7 +33,7 @@ class Extension:
     session_id: UUID
     etag: str
     end_time: datetime
-    moves: tuple[DownstreamMove, ...] = ()
+    moves: tuple[Reschedule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,7 @@ async def validate_extension(command: Extension, unit: UnitOfWork, clock: Clock)
         session, longer = await _longer(command, unit, clock.now())
         hits = await _make_way(session, longer, unit, clock.now())
         proposed = await _propose(hits, unit, clock.now())
-        return Extended(
-            replace(longer, supervisions=(await unit.sessions.get(session.session_id)).supervisions), proposed
-        )
+        return Extended(await unit.sessions.get(session.session_id), proposed)
 
 
 async def extend_session(command: Extension, unit: UnitOfWork, clock: Clock) -> Extended:
@@ -88,7 +86,7 @@ async def extend_session(command: Extension, unit: UnitOfWork, clock: Clock) -> 
     for hit in hits:
         if moves[hit.session.session_id].etag != hit.session.etag:
             raise StaleEtagError(hit.session.name)
-    wanted = [(hit.session, await _wanted(hit.session, moves[hit.session.session_id], unit)) for hit in hits]
+    wanted = [(hit.session, await attempt_to_move(hit.session, moves[hit.session.session_id], unit)) for hit in hits]
     moved = await move_all(wanted, unit, now) if wanted else []
     stored = await unit.sessions.get(session.session_id)
     await unit.events.session_extended(stored)
@@ -192,13 +190,7 @@ async def _rehearse(session: Session, attempt: Attempt, slot: Slot, unit: UnitOf
         await unit.sessions.move(session.changed(now, room_id=place.room_id, plan=planned), assignment)
 
 
-async def _wanted(session: Session, move: DownstreamMove, unit: UnitOfWork) -> Attempt:
-    attempt = await attempt_at(session, unit)
-    place = await unit.roster.place(move.room_id) if move.room_id else attempt.place
-    return replace(attempt, place=place, arrival=move.arrival, supervisor_id=move.supervisor_id)
-
-
-def _require_possible(moves: Sequence[DownstreamMove], hits: Sequence[Hit]) -> None:
+def _require_possible(moves: Sequence[Reschedule], hits: Sequence[Hit]) -> None:
     hit = {one.session.session_id: one.session for one in hits}
     faults = []
     for n, move in enumerate(moves):

@@ -37,7 +37,7 @@ async def reschedule_session(command: Reschedule, unit: UnitOfWork, clock: Clock
     """
     session = await unit.sessions.lock(command.session_id)
     require_booked(session, command.etag)
-    attempt = await _attempt(session, command, command.arrival, unit)
+    attempt = await attempt_to_move(session, command, unit)
     (moved,) = await move_all([(session, attempt)], unit, clock.now())
     return moved
 
@@ -58,7 +58,7 @@ async def reschedule_series(command: Reschedule, unit: UnitOfWork, clock: Clock)
     require_booked(session, command.etag)
     days = command.arrival.date - session.plan.local_date
     moves = [
-        (one, await _attempt(one, command, _arrival(one, command, days), unit))
+        (one, await attempt_to_move(one, replace(command, arrival=_arrival(one, command, days)), unit))
         for one in await unit.sessions.following(session)
     ]
     return await move_all(moves, unit, clock.now())
@@ -109,10 +109,15 @@ async def attempt_at(session: Session, unit: UnitOfWork) -> Attempt:
     )
 
 
-async def _attempt(session: Session, command: Reschedule, arrival: LocalTime, unit: UnitOfWork) -> Attempt:
+async def attempt_to_move(session: Session, to: Reschedule, unit: UnitOfWork) -> Attempt:
+    """Return the attempt of a session to stand where it is to be moved: in its own room unless another is named.
+
+    Raises:
+        NotFoundError: the room is not known.
+    """
     attempt = await attempt_at(session, unit)
-    place = await unit.roster.place(command.room_id) if command.room_id else attempt.place
-    return replace(attempt, place=place, arrival=arrival, supervisor_id=command.supervisor_id)
+    place = await unit.roster.place(to.room_id) if to.room_id else attempt.place
+    return replace(attempt, place=place, arrival=to.arrival, supervisor_id=to.supervisor_id)
 
 
 def _arrival(session: Session, command: Reschedule, days: timedelta) -> LocalTime:

@@ -15,13 +15,24 @@ from services.scheduler.domain.session import Session
 from services.scheduler.domain.slots import Slot
 from services.scheduler.errors import BookingRefusedError
 from services.scheduler.ports.unit import UnitOfWork
-from services.scheduler.use_cases.booking import Attempt, Booking, Finding, add_session, attempt_of, examine, lock_days
+from services.scheduler.use_cases.booking import (
+    Attempt,
+    Booking,
+    Finding,
+    add_session,
+    attempt_of,
+    days_of,
+    examine,
+    lock_days,
+)
 from services.scheduler.use_cases.proposing import nearest_slots
 
 ALTERNATIVE_DAYS = 6
 """How far from its date the alternatives of a clashing session may lie."""
 ALTERNATIVES_AT_MOST = 12
 """For so many of its dates a series is told of alternatives."""
+
+Seen = tuple[Attempt, Finding]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +79,10 @@ async def book_series(series: Series, unit: UnitOfWork, clock: Clock) -> list[Se
     attempts = await _attempts(series, course, unit)
     await lock_days(attempts, unit)
     now = clock.now()
-    days = [(attempt.place.clinic_id, attempt.arrival.date) for attempt in attempts]
-    if await unit.sessions.expire_holds(now, course.patient_id, days):
-        course = await unit.courses.get(course.course_id)
-    findings = [await examine(attempt, unit, now) for attempt in attempts]
-    found = await _finding(series, course, list(zip(attempts, findings, strict=True)), unit, now)
+    seen, found = await _look(series, course, attempts, unit, now)
     if blockers := found.all_blockers:
-        raise BookingRefusedError(blockers, f"courses/{course.course_id}")
-    sessions = [
-        await add_session(attempt, finding, unit, now) for attempt, finding in zip(attempts, findings, strict=True)
-    ]
+        raise BookingRefusedError(blockers, course.name)
+    sessions = [await add_session(attempt, finding, unit, now) for attempt, finding in seen]
     for session in sessions:
         await unit.events.session_booked(session)
     return sessions
@@ -91,13 +96,9 @@ async def validate_series(series: Series, unit: UnitOfWork, clock: Clock) -> Ser
     """
     course = await unit.courses.get(series.first.course_id)
     attempts = await _attempts(series, course, unit)
-    now = clock.now()
     async with unit.rehearsal():  # expired holds in the way are taken out for the look
-        days = [(attempt.place.clinic_id, attempt.arrival.date) for attempt in attempts]
-        if await unit.sessions.expire_holds(now, course.patient_id, days):
-            course = await unit.courses.get(course.course_id)
-        seen = [(attempt, await examine(attempt, unit, now)) for attempt in attempts]
-        return await _finding(series, course, seen, unit, now)
+        _, found = await _look(series, course, attempts, unit, clock.now())
+        return found
 
 
 async def _attempts(series: Series, course: Course, unit: UnitOfWork) -> list[Attempt]:
@@ -105,15 +106,25 @@ async def _attempts(series: Series, course: Course, unit: UnitOfWork) -> list[At
     return [replace(first, arrival=_arrival(first, series, number)) for number in range(series.count)]
 
 
+async def _look(
+    series: Series, course: Course, attempts: Sequence[Attempt], unit: UnitOfWork, now: datetime
+) -> tuple[list[Seen], SeriesFinding]:
+    """Look at everything in the way of a series; holds that have expired are ended."""
+    if await unit.sessions.expire_holds(now, course.patient_id, days_of(attempts)):
+        course = await unit.courses.get(course.course_id)
+    seen = [(attempt, await examine(attempt, unit, now)) for attempt in attempts]
+    return seen, await _finding(series, course, seen, unit, now)
+
+
 async def _finding(
-    series: Series, course: Course, seen: Sequence[tuple[Attempt, Finding]], unit: UnitOfWork, now: datetime
+    series: Series, course: Course, seen: Sequence[Seen], unit: UnitOfWork, now: datetime
 ) -> SeriesFinding:
+    held = await unit.sessions.commitments(course.patient_id) if any(finding.blockers for _, finding in seen) else []
     others = [_commitment(attempt, course) for attempt, _ in seen]
     occurrences: list[Occurrence] = []
     for number, (attempt, finding) in enumerate(seen):
         alternatives: list[Slot] = []
         if finding.blockers and sum(bool(one.alternatives) for one in occurrences) < ALTERNATIVES_AT_MOST:
-            held = await unit.sessions.commitments(course.patient_id)
             apart = [*held, *others[:number], *others[number + 1 :]]
             alternatives = await _alternatives(attempt, apart, unit, now)
         occurrences.append(Occurrence(attempt.arrival, finding.blockers, tuple(alternatives)))

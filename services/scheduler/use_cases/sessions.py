@@ -9,13 +9,12 @@ from services.runtime.errors import Blocker
 from services.scheduler.domain.blockers import Blocker as DomainBlocker
 from services.scheduler.domain.blockers import BlockerCode
 from services.scheduler.domain.course import Course, CourseState
-from services.scheduler.domain.session import LIVE, Session, SessionState
+from services.scheduler.domain.session import LIVE, OPEN, Session, SessionState
 from services.scheduler.errors import CheckInRefusedError, DoseRecordedError, NotYetDueError
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.booking import free, look, require_booked, require_state
 from services.scheduler.use_cases.rescheduling import attempt_at
 
-_OPEN = frozenset({SessionState.HELD, SessionState.BOOKED})
 _EXPECTED = frozenset({SessionState.BOOKED, SessionState.NO_SHOW})
 _NOT_IN_ERROR = frozenset(SessionState) - {SessionState.ENTERED_IN_ERROR}
 
@@ -39,7 +38,7 @@ async def cancel_session(change: SessionChange, unit: UnitOfWork, clock: Clock) 
         DoseRecordedError: a dose was given in it.
     """
     session = await unit.sessions.lock(change.session_id)
-    require_state(session, change.etag, _OPEN | {SessionState.CHECKED_IN})
+    require_state(session, change.etag, OPEN | {SessionState.CHECKED_IN})
     if session.state is SessionState.CHECKED_IN and await unit.sessions.has_dose(session.session_id):
         raise DoseRecordedError(session.name)
     return await cancel(session, change.reason, unit, clock.now())
@@ -186,8 +185,7 @@ async def stand_again(session: Session, unit: UnitOfWork, now: datetime) -> list
 
 
 def _arrival_blockers(session: Session, course: Course, now: datetime) -> list[Blocker]:
-    name = f"sessions/{session.session_id}"
-    blockers = []
+    name, blockers = session.name, []
     today = now.astimezone(session.zone).date()
     if now >= session.plan.end_time and today == session.plan.local_date:
         blockers.append(Blocker(BlockerCode.PAST, name, "the session is over; book another"))

@@ -64,7 +64,7 @@ async def join_waitlist(wish: Wish, unit: UnitOfWork, clock: Clock) -> WaitlistE
     if entry.past(now):
         raise InvalidArgumentError([FieldViolation("waitlist_entry.end_date", "write a date that is not past")])
     if blockers := course_blockers(course, 1):
-        raise BookingRefusedError(blockers, f"courses/{course.course_id}")
+        raise BookingRefusedError(blockers, course.name)
     if (other := await unit.waitlist.open_entry(course.course_id)) is not None:
         raise WaitingAlreadyError(other)
     await unit.waitlist.add(entry)
