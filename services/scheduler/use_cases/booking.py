@@ -165,7 +165,8 @@ async def look(attempt: Attempt, unit: UnitOfWork, now: datetime, *, further_ses
     """Look at everything in the way of an attempt; holds that have expired are ended where they are."""
     seen = await _look(attempt, unit, now, further_sessions)
     days = [(attempt.place.clinic_id, attempt.arrival.date)]
-    if seen.blockers and await unit.sessions.expire_holds(now, attempt.course.patient_id, days):
+    in_the_way = [session_id for blocker in seen.blockers for session_id in blocker.sessions]
+    if seen.blockers and await unit.sessions.expire_holds(now, attempt.course.patient_id, days, in_the_way):
         course = await unit.courses.get(attempt.course.course_id)
         seen = await _look(replace(attempt, course=course), unit, now, further_sessions)
     return seen

@@ -10,7 +10,7 @@ from services.runtime.names import etag_of, format_name
 from services.scheduler.domain.booking import assign
 from services.scheduler.domain.roster import Practitioner
 from services.scheduler.domain.roster_changes import Kind
-from services.scheduler.domain.session import Session, Supervision
+from services.scheduler.domain.session import Session, SessionState, Supervision
 from services.scheduler.domain.slots import Slot
 from services.scheduler.errors import RaceLostError, StaleEtagError
 from services.scheduler.ports.availability import Supervised
@@ -64,7 +64,11 @@ async def depart_practitioner(departure: Departure, unit: UnitOfWork, clock: Clo
     if affected != await unit.departures.supervised_after(departure.practitioner_id, departure.last_date, now):
         raise RaceLostError
     await unit.roster_changes.set_leave_date(departure.practitioner_id, departure.last_date)
-    reoffered = [await _reoffer(session, departure.practitioner_id, unit, now) for session in sessions]
+    reoffered = [
+        await _reoffer(session, departure.practitioner_id, unit, now)
+        for session in sessions
+        if not session.hold_expired(now)
+    ]
     return Departed(replace(practitioner, leave_date=departure.last_date), tuple(reoffered))
 
 
@@ -76,15 +80,15 @@ async def _locked(affected: tuple[Supervised, ...], unit: UnitOfWork) -> list[Se
 
 
 async def _reoffer(session: Session, leaver: UUID, unit: UnitOfWork, now: datetime) -> Reoffered:
-    heir: UUID | None = None
-    for supervision in session.supervisions:
-        if supervision.practitioner_id == leaver:
-            heir = await _hand_over(session, supervision, unit, now)
-            if heir is None:
-                return Reoffered(session=session, proposals=await propose_moves(session, unit, now))
+    await unit.sessions.expire_holds(now, session.patient_id, [(session.clinic_id, session.plan.local_date)])
+    theirs = [one for one in session.supervisions if one.practitioner_id == leaver]
+    heirs = [await _hand_over(session, supervision, unit, now) for supervision in theirs]
     stored = await unit.sessions.get(session.session_id)
-    await unit.events.session_supervision_changed(stored)
-    return Reoffered(session=stored, supervisor_id=heir)
+    if any(heirs) and session.state is not SessionState.HELD:  # of a hold nobody was told
+        await unit.events.session_supervision_changed(stored)
+    if None in heirs:
+        return Reoffered(session=stored, proposals=await propose_moves(stored, unit, now))
+    return Reoffered(session=stored, supervisor_id=heirs[-1])
 
 
 async def _hand_over(session: Session, supervision: Supervision, unit: UnitOfWork, now: datetime) -> UUID | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.runtime.clock import Clock
 from services.scheduler.domain.blockers import Blocker
@@ -37,7 +38,7 @@ async def reschedule_session(command: Reschedule, unit: UnitOfWork, clock: Clock
     """
     session = await unit.sessions.lock(command.session_id)
     require_booked(session, command.etag)
-    attempt = await _attempt(session, command, command.arrival, unit)
+    attempt = await _attempt(session, command, command.arrival.date - session.plan.local_date, unit)
     (moved,) = await move_all([(session, attempt)], unit, clock.now())
     return moved
 
@@ -57,10 +58,7 @@ async def reschedule_series(command: Reschedule, unit: UnitOfWork, clock: Clock)
     session = await unit.sessions.lock(command.session_id)
     require_booked(session, command.etag)
     days = command.arrival.date - session.plan.local_date
-    moves = [
-        (one, await _attempt(one, command, _arrival(one, command, days), unit))
-        for one in await unit.sessions.following(session)
-    ]
+    moves = [(one, await _attempt(one, command, days, unit)) for one in await unit.sessions.following(session)]
     return await move_all(moves, unit, clock.now())
 
 
@@ -109,16 +107,17 @@ async def attempt_at(session: Session, unit: UnitOfWork) -> Attempt:
     )
 
 
-async def _attempt(session: Session, command: Reschedule, arrival: LocalTime, unit: UnitOfWork) -> Attempt:
+async def _attempt(session: Session, command: Reschedule, days: timedelta, unit: UnitOfWork) -> Attempt:
     attempt = await attempt_at(session, unit)
     place = await unit.roster.place(command.room_id) if command.room_id else attempt.place
-    return replace(attempt, place=place, arrival=arrival, supervisor_id=command.supervisor_id)
+    there = replace(attempt, place=place, supervisor_id=command.supervisor_id)
+    return replace(there, arrival=_arrival(session, command, days, there.zone))
 
 
-def _arrival(session: Session, command: Reschedule, days: timedelta) -> LocalTime:
+def _arrival(session: Session, command: Reschedule, days: timedelta, zone: ZoneInfo) -> LocalTime:
     day = session.plan.local_date + days
     # The offset of the first date means nothing on others, except to choose where the time exists twice.
-    chooses = session.session_id == command.session_id or len(instants_of(day, command.arrival.time, session.zone)) > 1
+    chooses = session.session_id == command.session_id or len(instants_of(day, command.arrival.time, zone)) > 1
     return LocalTime(day, command.arrival.time, command.arrival.utc_offset if chooses else None)
 
 

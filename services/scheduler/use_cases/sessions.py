@@ -200,7 +200,7 @@ def _arrival_blockers(session: Session, course: Course, now: datetime) -> list[B
             f"is needed, which is due after {course.review_point}"
         )
         blockers.append(Blocker(BlockerCode.REVIEW_DUE, name, text))
-    if session.too_early:
+    if session.too_early and session.state is SessionState.BOOKED:  # one that was missed is judged as it stands again
         text = "the dose given before it leaves less than the protocol's interval; reschedule it"
         blockers.append(Blocker(BlockerCode.CADENCE, name, text))
     return blockers

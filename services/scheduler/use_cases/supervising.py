@@ -46,7 +46,9 @@ async def hand_over_supervision(command: HandOver, unit: UnitOfWork, clock: Cloc
     since = command.hand_over_time or max(now, session.plan.start_time)
     present = _present(session, since, command.supervisor_id)
     course = await unit.courses.get(session.course_id)
-    await unit.sessions.lock_days([(session.clinic_id, session.plan.local_date)])
+    days = [(session.clinic_id, session.plan.local_date)]
+    await unit.sessions.lock_days(days)
+    await unit.sessions.expire_holds(now, session.patient_id, days)
     rest = Interval(since, session.plan.end_time)
     found = await unit.sessions.supervisors(
         rest, session.plan.local_date, session.clinic_id, course.protocol_code, moving=session.session_id

@@ -25,6 +25,7 @@ _SLOTS = 200
 _OPEN = frozenset({WaitlistState.WAITING, WaitlistState.OFFERED})
 _OFFERED = frozenset({WaitlistState.OFFERED})
 _NOT_TAKEN = frozenset({SessionState.CANCELLED, SessionState.ENTERED_IN_ERROR})
+_NOT_BOOKED = _NOT_TAKEN | {SessionState.HELD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,9 @@ async def leave_waitlist(change: EntryChange, unit: UnitOfWork, clock: Clock) ->
     entry = await _locked(change, unit, _OPEN)
     now = clock.now()
     if entry.offered_session_id is not None:
-        await _end_offer(entry, await unit.sessions.get(entry.offered_session_id), "left the waiting list", unit, now)
+        session = await unit.sessions.get(entry.offered_session_id)
+        if session.state in _NOT_BOOKED:
+            await _end_offer(entry, session, "left the waiting list", unit, now)
     left = entry.changed(now, state=WaitlistState.LEFT, offered_session_id=None, offer_expire_time=None)
     await unit.waitlist.save(left)
     return left
@@ -110,11 +113,14 @@ async def decline_offer(change: EntryChange, unit: UnitOfWork, clock: Clock) -> 
     Raises:
         NotFoundError: the entry is not known.
         StaleEtagError: it was changed since it was read.
-        WrongStateError: nothing is offered.
+        WrongStateError: nothing is offered, or it was booked by its hold.
     """
     entry = await _locked(change, unit, _OFFERED)
     now = clock.now()
-    await _end_offer(entry, await unit.sessions.get(_offered(entry)), "offer declined", unit, now)
+    session = await unit.sessions.get(_offered(entry))
+    if session.state not in _NOT_BOOKED:
+        raise WrongStateError(session.name, session.state, SessionState.HELD)
+    await _end_offer(entry, session, "offer declined", unit, now)
     waiting = entry.waiting(now)
     await unit.waitlist.save(waiting)
     return waiting
