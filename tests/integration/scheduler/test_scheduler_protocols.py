@@ -1,6 +1,7 @@
 """Protocols of an organization's own: numbered by the server, refused with every fault, told of."""
 
 import asyncio
+from datetime import date
 
 import pytest
 
@@ -15,6 +16,7 @@ from kat.scheduler.v1 import course_pb2
 from services.runtime.errors import InvalidArgumentError
 from services.runtime.identifiers import new_id
 from tests.integration.scheduler.course_desk import create, shipped
+from tests.integration.scheduler.desk import codes
 
 pytestmark = pytest.mark.external_postgres
 
@@ -49,6 +51,25 @@ async def test_a_code_of_ones_own_begins_at_1_and_courses_use_it(desk) -> None:
     request = course_pb2.EnrollPatientRequest(patient=patient, protocol=created.name, screening=draft.screening)
     own = await desk.call(desk.courses.EnrollPatient, request)
     assert (own.session_cap, own.session_maximum) == (4, 12)
+
+
+async def test_a_no_show_takes_a_place_where_the_protocol_says_so(desk) -> None:
+    wanted = await shipped(desk)
+    wanted.no_show_counts = True
+    created = await create(desk, wanted, course__sessions__planned="2")
+    opened = await desk.open_clinic()
+    room, patient = opened.rooms[0].name, opened.patients[0].name
+    draft = await desk.enroll(patient)
+    await desk.review(draft, accept=False, reason="the other protocol")
+    request = course_pb2.EnrollPatientRequest(patient=patient, protocol=created.name, screening=draft.screening)
+    course = (await desk.review(await desk.call(desk.courses.EnrollPatient, request))).name
+    session = await desk.book(course, room, date(2026, 3, 3))
+    desk.clock.set(session.interval.start_time.ToDatetime(tzinfo=desk.clock.now().tzinfo))
+    await desk.miss(session)
+    # The patient was not treated, so the cadence does not count it: the next day is as good as any.
+    await desk.book(course, room, date(2026, 3, 4))
+    (blocker,) = await desk.blockers(course, room, date(2026, 3, 18))
+    assert codes([blocker]) == {"COURSE_CAP"}
 
 
 async def test_the_same_request_creates_once(desk) -> None:
