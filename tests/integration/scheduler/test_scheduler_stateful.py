@@ -57,6 +57,7 @@ places = st.fixed_dictionaries(
         "at": st.sampled_from(TIMES),
         "supervisor": st.none() | numbers,
         "second": st.none() | st.booleans(),
+        "fits": st.sampled_from([True, True, True, False]),
     }
 )
 settings_of_examples = st.builds(
@@ -66,6 +67,7 @@ settings_of_examples = st.builds(
     hours=st.tuples(st.sampled_from(HOURS), st.sampled_from(HOURS)),
     ratios=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     shared=st.booleans(),
+    narrow=st.booleans(),
 )
 
 
@@ -83,11 +85,13 @@ class Machine(RuleBasedStateMachine):
         self.database = database
         self.counts = counts
 
-    @initialize(setting=settings_of_examples)
-    def begin(self, setting: Setting) -> None:
+    @initialize(setting=settings_of_examples, booked=st.lists(places, min_size=2, max_size=8))
+    def begin(self, setting: Setting, booked: list[dict[str, Any]]) -> None:
         self.world = World(self.database, setting, self.counts)
         self.run(self.world.open())
         self.verbs = Verbs(self.world)
+        for n, place in enumerate(booked):
+            self.run(self.verbs.book({**place, "course": n}))
 
     @rule(place=places)
     def book(self, place) -> None:
@@ -182,6 +186,16 @@ class Machine(RuleBasedStateMachine):
     @rule(verb=st.sampled_from(ROSTER), place=places, n=numbers, hours=st.integers(1, 30))
     def change_roster(self, verb, place, n, hours) -> None:
         self.run(self.verbs.change_roster(verb, place, n, hours))
+
+    @where(*ATTENDED)
+    @rule(n=numbers, hours=st.integers(1, 30))
+    def call_away(self, n, hours) -> None:
+        self.run(self.verbs.call_away(n, hours))
+
+    @where("booked", "held")
+    @rule(place=places, n=numbers, further=st.integers(0, 1))
+    def crowd(self, place, n, further) -> None:
+        self.run(self.verbs.crowd(place, n, further))
 
     @rule(place=places, last=st.integers(0, 20), notice=st.sampled_from([0, 120]))
     def join(self, place, last, notice) -> None:
