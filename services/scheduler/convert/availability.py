@@ -1,7 +1,7 @@
 """Closures, exceptions of shifts, departures and stranded sessions: from messages, and as messages."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from services.scheduler.convert.common import (
 )
 from services.scheduler.convert.roster_messages import practitioner_message
 from services.scheduler.domain.availability import Closure, ExceptionKind, ShiftException
+from services.scheduler.domain.local_time import LocalTime
 from services.scheduler.domain.slots import Slot
 from services.scheduler.domain.stranded import StrandedSession
 from services.scheduler.ports.availability import StrandedFilter
@@ -27,6 +28,8 @@ from services.scheduler.use_cases.availability import NewClosure, NewException
 from services.scheduler.use_cases.departures import Departed, Departure, Reoffered
 
 _DEFAULT_STRANDED, _MAXIMUM_STRANDED = 20, 50
+_LONGEST_EXTRA = timedelta(days=7)
+_LONGEST_CLOSURE = timedelta(days=731)
 _KINDS: dict[int, ExceptionKind] = {
     roster_pb2.ShiftException.KIND_ABSENCE: ExceptionKind.ABSENCE,
     roster_pb2.ShiftException.KIND_EXTRA: ExceptionKind.EXTRA,
@@ -47,6 +50,7 @@ def closure(message: roster_pb2.Closure) -> NewClosure:
         end=local_time(fields, "closure.end", message, "end"),
         reason=fields.text("closure.reason", message.reason, maximum=200),
     )
+    _bound(fields, "closure.end", new.start, new.end, _LONGEST_CLOSURE)
     fields.check()
     return new
 
@@ -71,8 +75,16 @@ def shift_exception(message: roster_pb2.ShiftException) -> NewException:
         start=local_time(fields, f"{path}.start", message, "start"),
         end=local_time(fields, f"{path}.end", message, "end"),
     )
+    longest = _LONGEST_EXTRA if kind is ExceptionKind.EXTRA else _LONGEST_CLOSURE
+    _bound(fields, f"{path}.end", new.start, new.end, longest)
     fields.check()
     return new
+
+
+def _bound(fields: Fields, path: str, start: LocalTime, end: LocalTime, longest: timedelta) -> None:
+    """Keep a range to a length that every later look at it can afford."""
+    if end.date - start.date > longest:
+        fields.fault(path, f"write a date at most {longest.days} days after the start; add another for what is longer")
 
 
 def departure(request: roster_pb2.DepartPractitionerRequest) -> Departure:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.runtime.actor import Actor
+from services.runtime.names import etag_of
 from services.scheduler.domain.blockers import Blocker, BlockerCode
 from services.scheduler.domain.protocol import Protocol, Substance
 from services.scheduler.domain.review import Score
@@ -163,8 +164,8 @@ class Course:
 
     @property
     def etag(self) -> str:
-        """Changes with every change of the course."""
-        return f"r{self.revision}"
+        """Changes with every change of the course, with each session that took place and each score."""
+        return etag_of(self.revision, self.taken_count, self.scores)
 
     @property
     def review_point(self) -> int:
@@ -243,6 +244,6 @@ def treatment_blockers(screening: Screening, on: date) -> list[Blocker]:
         text = f"absolute contraindication: {listed}; the patient cannot be treated"
         blockers.append(Blocker(BlockerCode.CONTRAINDICATION, text))
     if screening.consent_expire_date < on:
-        text = f"no consent is valid on {on}; obtain a new one and enrol again"
+        text = f"no consent is valid on {on}; obtain a new one, end the course and enrol again"
         blockers.append(Blocker(BlockerCode.CONSENT_MISSING, text))
     return blockers

@@ -146,8 +146,8 @@ async def move_course_protocol(command: MoveCourseProtocol, unit: UnitOfWork, cl
         StaleEtagError: the course was changed since it was read.
         WrongStateError: it is not running.
         InvalidArgumentError: it is no other version of the course's protocol.
-        CourseChangeRefusedError: with every blocker: sessions closer than the new interval, a cap over the new
-            maximum, or a patient under the new age.
+        CourseChangeRefusedError: with every blocker: sessions closer than the new interval or of another length than
+            the new version's, a cap over the new maximum, or a patient under the new age.
         RaceLostError: another transaction took a place at the same moment.
     """
     course = await locked_running(command.course_id, command.etag, unit)
@@ -158,6 +158,7 @@ async def move_course_protocol(command: MoveCourseProtocol, unit: UnitOfWork, cl
     patient = await unit.roster.patient(course.patient_id)
     followers = await _sessions(course, OPEN, unit)
     blockers = [*_cap_over(course, protocol), *await _too_close(course, protocol, followers, unit)]
+    blockers += _of_other_length(protocol, followers)
     if anniversary(patient.birth_date, int(protocol.limit(LimitCode.AGE_MINIMUM))) > today_of(patient, clock):
         blockers.append(Blocker("UNDER_AGE", f"patients/{patient.patient_id}", "the patient is younger than it allows"))
     if blockers:
@@ -168,8 +169,20 @@ async def move_course_protocol(command: MoveCourseProtocol, unit: UnitOfWork, cl
     await note(ChangeKind.PROTOCOL_MOVED, moved, unit, clock, actor)
     await unit.events.course_activated(moved, anniversary(patient.birth_date, ADULT_AGE))
     for session in followers:
+        if session.state is SessionState.HELD:  # of which nobody was told
+            continue
         await unit.events.session_protocol_changed(await unit.sessions.get(session.session_id))
     return moved
+
+
+def _of_other_length(protocol: Protocol, followers: Sequence[Session]) -> list[Blocker]:
+    """Name the sessions whose room and supervisor are not booked for as long as the version takes."""
+    wanted = (protocol.phases.attendance, protocol.phases.turnover)
+    return [
+        Blocker("SESSION_LENGTH", one.name, "the version takes another time; cancel it, and book it anew afterwards")
+        for one in followers
+        if (one.plan.end_time - one.plan.start_time, one.plan.release_time - one.plan.end_time) != wanted
+    ]
 
 
 async def locked_running(course_id: UUID, etag: str, unit: UnitOfWork) -> Course:

@@ -81,10 +81,10 @@ async def _locked(affected: tuple[Supervised, ...], unit: UnitOfWork) -> list[Se
 
 async def _reoffer(session: Session, leaver: UUID, unit: UnitOfWork, now: datetime) -> Reoffered:
     await unit.sessions.expire_holds(now, session.patient_id, [(session.clinic_id, session.plan.local_date)])
-    theirs = [one for one in session.supervisions if one.practitioner_id == leaver]
-    heirs = [await _hand_over(session, supervision, unit, now) for supervision in theirs]
+    periods = [period for period in session.supervisions if period.practitioner_id == leaver]
+    heirs = [await _hand_over(session, period, unit, now) for period in periods]
     stored = await unit.sessions.get(session.session_id)
-    if any(heirs) and session.state is not SessionState.HELD:  # of a hold nobody was told
+    if any(heirs) and stored.state is not SessionState.HELD:  # of a held one nobody was told
         await unit.events.session_supervision_changed(stored)
     if None in heirs:
         return Reoffered(session=stored, proposals=await propose_moves(stored, unit, now))

@@ -103,7 +103,6 @@ async def _longer(command: Extension, unit: UnitOfWork, now: datetime) -> tuple[
     if not plan.end_time < command.end_time <= plan.start_time + LONGEST:
         text = f"write a time after the session's present end, at most {LONGEST} after its start"
         raise InvalidArgumentError([FieldViolation("end_time", text)])
-    await unit.sessions.lock_days([(session.clinic_id, plan.local_date)])
     by = command.end_time - plan.end_time
     later = replace(plan, end_time=command.end_time, release_time=plan.release_time + by)
     return session, session.changed(now, plan=later)

@@ -30,15 +30,18 @@ class SessionChange:
 
 
 async def cancel_session(change: SessionChange, unit: UnitOfWork, clock: Clock) -> Session:
-    """Cancel a session that has not begun, or let go of a held one; all that it held is free again.
+    """Cancel a session, also where the patient came and was not treated, or let go of a held one; all of it is free.
 
     Raises:
         NotFoundError: the session is not known.
         StaleEtagError: it was changed since it was read.
-        WrongStateError: it is neither booked nor held.
+        WrongStateError: it is not held, booked or checked in.
+        DoseRecordedError: a dose was given in it.
     """
     session = await unit.sessions.lock(change.session_id)
-    require_state(session, change.etag, _OPEN)
+    require_state(session, change.etag, _OPEN | {SessionState.CHECKED_IN})
+    if session.state is SessionState.CHECKED_IN and await unit.sessions.has_dose(session.session_id):
+        raise DoseRecordedError(session.name)
     return await cancel(session, change.reason, unit, clock.now())
 
 
@@ -191,6 +194,12 @@ def _arrival_blockers(session: Session, course: Course, now: datetime) -> list[B
     if today != session.plan.local_date:
         text = f"the session is on {session.plan.local_date}, and it is {today} at the clinic; reschedule it first"
         blockers.append(Blocker("OTHER_DATE", name, text))
+    return [*blockers, *held_up(session, course)]
+
+
+def held_up(session: Session, course: Course) -> list[Blocker]:
+    """Return what keeps a session from taking place whenever the patient comes."""
+    name, blockers = session.name, []
     if course.state is not CourseState.ACTIVE:
         text = f"the course is {course.state}; have it resumed first"
         blockers.append(Blocker(BlockerCode.COURSE_NOT_ACTIVE, name, text))

@@ -1,7 +1,7 @@
 """Handing the supervision of a session over to another clinician."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.runtime.clock import Clock
@@ -12,6 +12,9 @@ from services.scheduler.domain.session import ATTENDED, Session
 from services.scheduler.errors import BookingRefusedError, RaceLostError
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.booking import require_state
+
+LATEST_REPORT = timedelta(minutes=15)
+"""How long after it happened a hand-over may be recorded (project default)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,9 @@ async def hand_over_supervision(command: HandOver, unit: UnitOfWork, clock: Cloc
     require_state(session, command.etag, ATTENDED)
     now = clock.now()
     since = command.hand_over_time or max(now, session.plan.start_time)
+    if session.plan.start_time < now and since < now - LATEST_REPORT:
+        text = f"write a time at most {LATEST_REPORT} ago: who supervised before that stays on record"
+        raise InvalidArgumentError([FieldViolation("hand_over_time", text)])
     present = _present(session, since, command.supervisor_id)
     course = await unit.courses.get(session.course_id)
     days = [(session.clinic_id, session.plan.local_date)]

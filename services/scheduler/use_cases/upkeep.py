@@ -6,7 +6,7 @@ from services.runtime.clock import Clock
 from services.scheduler.domain.policy import SchedulingPolicy
 from services.scheduler.domain.session import HOLD_EXPIRED, SessionState
 from services.scheduler.ports.unit import UnitOfWork
-from services.scheduler.use_cases.sessions import cancel, miss
+from services.scheduler.use_cases.sessions import cancel, held_up, miss
 
 
 async def expire_hold(session_id: UUID, unit: UnitOfWork, clock: Clock) -> None:
@@ -28,5 +28,7 @@ async def miss_session(session_id: UUID, unit: UnitOfWork, clock: Clock, policy:
     """
     session = await unit.sessions.lock(session_id)
     now = clock.now()
-    if session.state is SessionState.BOOKED and session.plan.start_time + policy.no_show_grace <= now:
+    due = session.state is SessionState.BOOKED and session.plan.start_time + policy.no_show_grace <= now
+    # One who may not be checked in did not fail to come.
+    if due and not held_up(session, await unit.courses.get(session.course_id)):
         await miss(session, unit, now)

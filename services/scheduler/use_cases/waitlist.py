@@ -25,7 +25,6 @@ _SLOTS = 200
 _OPEN = frozenset({WaitlistState.WAITING, WaitlistState.OFFERED})
 _OFFERED = frozenset({WaitlistState.OFFERED})
 _NOT_TAKEN = frozenset({SessionState.CANCELLED, SessionState.ENTERED_IN_ERROR})
-_NOT_BOOKED = _NOT_TAKEN | {SessionState.HELD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +82,7 @@ async def leave_waitlist(change: EntryChange, unit: UnitOfWork, clock: Clock) ->
     entry = await _locked(change, unit, _OPEN)
     now = clock.now()
     if entry.offered_session_id is not None:
-        session = await unit.sessions.get(entry.offered_session_id)
-        if session.state in _NOT_BOOKED:
-            await _end_offer(entry, session, "left the waiting list", unit, now)
+        await _end_offer(entry, await _not_taken(entry, unit), "left the waiting list", unit, now)
     left = entry.changed(now, state=WaitlistState.LEFT, offered_session_id=None, offer_expire_time=None)
     await unit.waitlist.save(left)
     return left
@@ -102,6 +99,8 @@ async def accept_offer(change: EntryChange, unit: UnitOfWork, clock: Clock) -> S
     """
     entry = await _locked(change, unit, _OFFERED)
     held = await unit.sessions.get(_offered(entry))
+    if held.state is SessionState.HELD and held.version != 1:  # moved since it was offered
+        raise StaleEtagError(entry.name)
     session = await book_held(HeldBooking(held.session_id, held.etag), unit, clock)
     await unit.waitlist.save(entry.changed(clock.now(), state=WaitlistState.BOOKED, offer_expire_time=None))
     return session
@@ -117,10 +116,7 @@ async def decline_offer(change: EntryChange, unit: UnitOfWork, clock: Clock) -> 
     """
     entry = await _locked(change, unit, _OFFERED)
     now = clock.now()
-    session = await unit.sessions.get(_offered(entry))
-    if session.state not in _NOT_BOOKED:
-        raise WrongStateError(session.name, session.state, SessionState.HELD)
-    await _end_offer(entry, session, "offer declined", unit, now)
+    await _end_offer(entry, await _not_taken(entry, unit), "offer declined", unit, now)
     waiting = entry.waiting(now)
     await unit.waitlist.save(waiting)
     return waiting
@@ -219,6 +215,14 @@ async def _end_offer(entry: WaitlistEntry, session: Session, reason: str, unit: 
     slot = RefusedSlot(session.clinic_id, session.plan.start_time)
     await unit.waitlist.refuse(entry.waitlist_entry_id, slot)
     await unit.events.waitlist_offer_ended(entry, session)
+
+
+async def _not_taken(entry: WaitlistEntry, unit: UnitOfWork) -> Session:
+    """Return the session that is offered, unless it was booked by another way."""
+    session = await unit.sessions.get(_offered(entry))
+    if session.state is not SessionState.HELD and session.state not in _NOT_TAKEN:
+        raise WrongStateError(entry.name, WaitlistState.BOOKED, WaitlistState.OFFERED)
+    return session
 
 
 def _offered(entry: WaitlistEntry) -> UUID:

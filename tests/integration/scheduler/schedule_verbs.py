@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from kat.events.v1 import events_pb2
 from kat.scheduler.v1 import course_pb2, roster_pb2, session_pb2, waitlist_pb2
 from services.runtime.errors import DomainError, InvalidArgumentError
+from services.scheduler.use_cases.supervising import LATEST_REPORT
 from tests.integration.scheduler.desk import booking, clock_time, day, local_time, timestamp
 from tests.integration.scheduler.schedule_model import Period, Place
 from tests.integration.scheduler.schedule_world import (
@@ -129,7 +130,9 @@ class Verbs:
             for row in self.world.schedule.supervised
             if row.session_id == session.session_id and row.start_time <= since < row.end_time
         ]
-        if not present or present == [supervisor_id]:
+        now = self.world.clock.now()
+        too_late = session.start_time < now and since < now - LATEST_REPORT
+        if too_late or not present or present == [supervisor_id]:
             assert isinstance(await self.world.do("hand over", call), InvalidArgumentError)
             return
         clinic = self.world.schedule.clinics[session.clinic_id]

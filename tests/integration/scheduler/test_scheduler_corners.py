@@ -139,3 +139,20 @@ async def test_what_a_long_series_is_told_fits_into_a_status(desk) -> None:
     found = await desk.call(desk.sessions.BookSeries, request)
     assert len(found.occurrences) == 52
     assert all(one.blockers for one in found.occurrences)
+
+
+async def test_who_came_and_is_not_treated_is_cancelled(desk) -> None:
+    opened = await desk.open_clinic()
+    session = await desk.book(await desk.active_course(opened.patients[0].name), opened.rooms[0].name, TUESDAY)
+    desk.clock.set(datetime(2026, 3, 3, 14, tzinfo=UTC))
+    assert (await desk.cancel(await desk.check_in(session))).state == State.STATE_CANCELLED
+
+
+async def test_who_supervised_stays_on_record(desk) -> None:
+    opened = await desk.open_clinic(supervisors=2)
+    session = await desk.book(await desk.active_course(opened.patients[0].name), opened.rooms[0].name, TUESDAY)
+    desk.clock.set(datetime(2026, 3, 3, 16, 20, tzinfo=UTC))
+    with pytest.raises(InvalidArgumentError):
+        await desk.hand_over(session, hand_over_time=session.interval.start_time)
+    handed = await desk.hand_over(session)
+    assert len(handed.supervisions) == 2

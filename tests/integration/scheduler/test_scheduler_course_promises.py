@@ -26,7 +26,31 @@ async def into_state(forger: Forger, **course: Any) -> None:
         await connection.execute(statement)
 
 
+async def sign(forger: Forger, *, decision: str = "continue", sessions: int = 0) -> None:
+    """Put a review of the forged session's course on record."""
+    await forger.desk.execute(
+        """insert into course_review select organization_id, :id, course_id,
+               1 + (select count(*) from course_review), :decision, 'x', '{}', 'reviewed', now(), now(), :sessions, '[]'
+           from course where course_id = :course""",
+        id=new_id(),
+        decision=decision,
+        sessions=sessions,
+        course=forger.courses[0],
+    )
+
+
+async def test_a_cap_is_raised_and_a_hold_lifted_by_a_review_alone(forger) -> None:
+    assert await refused(into_state(forger, session_cap=8)) == "course_extension_reviewed"
+    assert await refused(into_state(forger, review_base=3)) == "course_review_signed"
+    await sign(forger, decision="stop", sessions=3)
+    assert await refused(into_state(forger, session_cap=8)) == "course_extension_reviewed"
+    await sign(forger, sessions=3)
+    assert await refused(into_state(forger, review_base=4)) == "course_review_signed"
+    await into_state(forger, session_cap=8, review_base=3)
+
+
 async def test_a_raised_cap_reaches_every_session_and_no_cap_exceeds_the_protocols(forger, desk) -> None:
+    await sign(forger)
     await into_state(forger, session_cap=8)
     assert await desk.execute("select session_cap from session") == [(8,)]
     await forger.forge(WEEK, place=8, session_cap=8)
@@ -71,6 +95,7 @@ async def test_the_fifth_session_waits_for_a_review(forger, desk) -> None:
     await desk.execute(PUT, id=fourth, state="checked_in")
     await desk.execute(PUT, id=fifth, state="in_progress")
     await desk.execute(PUT, id=fifth, state="booked")
+    await sign(forger, sessions=1)
     await into_state(forger, review_base=1)
     await desk.execute(PUT, id=fifth, state="checked_in")
 

@@ -116,10 +116,10 @@ async def test_a_relative_contraindication_needs_a_reason(desk, patient) -> None
 
 async def test_a_review_needs_the_course_as_it_is(desk, patient) -> None:
     draft = await desk.enroll(patient)
-    await desk.review(draft)
+    reviewed = await desk.review(draft)
     with pytest.raises(AbortedError, match="changed"):
         await desk.review(draft)
-    draft.etag = "r2"
+    draft.etag = reviewed.etag
     with pytest.raises(FailedPreconditionError, match="active"):
         await desk.review(draft)
     with pytest.raises(InvalidArgumentError, match="reason"):

@@ -102,6 +102,10 @@ async def test_the_cap_holds_after_it_was_raised_and_never_passes_the_maximum(de
     opened = await desk.open_clinic(patients=1)
     course = await desk.active_course(opened.patients[0].name)
     await desk.book(course, opened.rooms[0].name, TUESDAY)
+    await desk.execute(
+        """insert into course_review select organization_id, gen_random_uuid(), course_id, 1, 'continue', 'x', '{}',
+               'reviewed', now(), now(), 0, '[]' from course"""
+    )
     await desk.execute("update course set session_cap = 8")
     assert await desk.execute("select session_cap from session") == [(8,)]
     assert await refused(desk, "update session set place = 9") == "session_course_cap"

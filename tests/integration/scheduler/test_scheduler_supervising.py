@@ -122,3 +122,11 @@ async def test_a_moved_session_has_one_supervisor_again(desk) -> None:
     handed = await desk.hand_over(ward.sessions[0], hand_over_time=at, supervisor=ward.supervisors[1])
     moved = await desk.move(handed, TUESDAY + timedelta(days=1), supervisor=ward.supervisors[1])
     assert [one for one, _, _ in periods(moved)] == [ward.supervisors[1]]
+
+
+async def test_whoever_is_absent_by_now_may_be_relieved(desk) -> None:
+    ward = await Ward(desk).open()
+    await desk.execute("delete from shift where practitioner_id = :id", id=ward.supervisors[0].partition("/")[2])
+    at = NINE + timedelta(minutes=30)
+    handed = await desk.hand_over(ward.sessions[0], hand_over_time=timestamp(at))
+    assert [one for one, _, _ in periods(handed)] == ward.supervisors

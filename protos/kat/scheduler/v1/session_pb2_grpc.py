@@ -185,7 +185,7 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelSession(self, request, context):
-        """Cancels a session that has not begun, or lets go of a held one.
+        """Cancels a session, also where the patient came and was not treated, or lets go of a held one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

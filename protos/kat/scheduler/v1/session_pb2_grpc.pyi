@@ -51,7 +51,7 @@ class SessionServiceStub:
     RescheduleSeries: _grpc.UnaryUnaryMultiCallable[_session_pb2.RescheduleSeriesRequest, _session_pb2.RescheduleSeriesResponse]
     """Moves a session and all booked ones of its course after it by as many days, to one local time: all or none."""
     CancelSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.CancelSessionRequest, _session_pb2.Session]
-    """Cancels a session that has not begun, or lets go of a held one."""
+    """Cancels a session, also where the patient came and was not treated, or lets go of a held one."""
     CancelSeries: _grpc.UnaryUnaryMultiCallable[_session_pb2.CancelSeriesRequest, _session_pb2.CancelSeriesResponse]
     """Cancels a session and all booked ones of its course after it."""
     ConfirmSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.ConfirmSessionRequest, _session_pb2.Session]
@@ -104,7 +104,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     RescheduleSeries: _aio.UnaryUnaryMultiCallable[_session_pb2.RescheduleSeriesRequest, _session_pb2.RescheduleSeriesResponse]  # type: ignore[assignment]
     """Moves a session and all booked ones of its course after it by as many days, to one local time: all or none."""
     CancelSession: _aio.UnaryUnaryMultiCallable[_session_pb2.CancelSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
-    """Cancels a session that has not begun, or lets go of a held one."""
+    """Cancels a session, also where the patient came and was not treated, or lets go of a held one."""
     CancelSeries: _aio.UnaryUnaryMultiCallable[_session_pb2.CancelSeriesRequest, _session_pb2.CancelSeriesResponse]  # type: ignore[assignment]
     """Cancels a session and all booked ones of its course after it."""
     ConfirmSession: _aio.UnaryUnaryMultiCallable[_session_pb2.ConfirmSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
@@ -202,7 +202,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_pb2.CancelSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.Session, _abc.Awaitable[_session_pb2.Session]]:
-        """Cancels a session that has not begun, or lets go of a held one."""
+        """Cancels a session, also where the patient came and was not treated, or lets go of a held one."""
 
     @_abc_1.abstractmethod
     def CancelSeries(

@@ -93,6 +93,59 @@ create constraint trigger supervised_still after delete on supervision
 alter table supervision add constraint supervision_order check (start_time < end_time);
 """
 
+# Whoever is absent, or over a ratio that was lowered, may still hand over what is left. Lanes within the ratio keep it
+# by themselves; where a session stands in a lane beyond it, sessions are counted, one writer after the other.
+_CUT_SHORT = """
+create or replace function require_qualified_supervisor() returns trigger language plpgsql as $$
+declare
+    whom practitioner;
+    supervised session;
+begin
+    if tg_op = 'UPDATE' and (new.practitioner_id, new.lane) = (old.practitioner_id, old.lane)
+            and new.start_time >= old.start_time and new.end_time <= old.end_time then
+        return null;
+    end if;
+    select * into whom from practitioner p
+        where p.organization_id = new.organization_id and p.practitioner_id = new.practitioner_id for share;
+    if new.lane > whom.supervision_ratio then
+        raise exception 'over the ratio' using errcode = 'check_violation', constraint = 'supervision_ratio';
+    end if;
+    if tg_op = 'UPDATE' and (new.practitioner_id, new.start_time, new.end_time)
+            = (old.practitioner_id, old.start_time, old.end_time) then
+        return null;
+    end if;
+    if exists (
+        select from supervision v
+        where v.organization_id = new.organization_id and v.practitioner_id = new.practitioner_id and v.live
+          and v.lane > whom.supervision_ratio
+          and v.start_time < new.end_time and v.end_time > new.start_time) then
+        perform from practitioner p
+            where p.organization_id = new.organization_id and p.practitioner_id = new.practitioner_id for no key update;
+        if exists (
+            select from supervision m
+            where m.organization_id = new.organization_id and m.practitioner_id = new.practitioner_id and m.live
+              and m.start_time < new.end_time and m.end_time > new.start_time
+              and whom.supervision_ratio < (
+                  select count(*) from supervision v
+                  where v.organization_id = new.organization_id and v.practitioner_id = new.practitioner_id and v.live
+                    and v.start_time <= greatest(m.start_time, new.start_time)
+                    and v.end_time > greatest(m.start_time, new.start_time))) then
+            raise exception 'over the ratio' using errcode = 'check_violation', constraint = 'supervision_ratio';
+        end if;
+    end if;
+    select * into supervised from session s
+        where s.organization_id = new.organization_id and s.session_id = new.session_id;
+    if whom.credential_expire_date < supervised.local_date
+        or not exists (select from protocol p where p.organization_id = new.organization_id
+                       and p.protocol_id = supervised.protocol_id and p.code = any (whom.protocol_codes))
+        or not on_shift(new.organization_id, new.practitioner_id, supervised.clinic_id, supervised.local_date)
+               @> tstzrange(new.start_time, new.end_time) then
+        raise exception 'not qualified' using errcode = 'check_violation', constraint = 'supervision_qualified';
+    end if;
+    return null;
+end $$;
+"""
+
 # Foreign keys are checked as the owner, from whom row-level security hides every row while it is forced.
 _SHOW = """
 alter table session no force row level security;
@@ -106,6 +159,6 @@ alter table supervision force row level security;
 
 def upgrade() -> None:
     """Add the states held, no_show and entered_in_error, and let supervision be handed over."""
-    for script in (_SHOW, _DROP_LIVE, _STATES, _NO_SHOWS, _SUPERVISED, _HIDE):
+    for script in (_SHOW, _DROP_LIVE, _STATES, _NO_SHOWS, _SUPERVISED, _CUT_SHORT, _HIDE):
         execute(script)
     grant("supervision", "delete")

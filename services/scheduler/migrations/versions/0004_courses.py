@@ -102,7 +102,8 @@ declare
 begin
     select * into its from course c
         where c.organization_id = new.organization_id and c.course_id = new.course_id for share;
-    if its.protocol_id <> new.protocol_id then
+    if its.protocol_id <> new.protocol_id
+        and (tg_op = 'INSERT' or new.protocol_id <> old.protocol_id or new.course_id <> old.course_id) then
         raise exception 'not the protocol of the course'
             using errcode = 'check_violation', constraint = 'session_course_protocol';
     end if;
@@ -122,6 +123,29 @@ create trigger course_of_session_changed after update on session
             (new.state in ('held', 'booked') and old.state not in ('booked', 'checked_in'))
             or new.state = 'checked_in')))
     execute function require_course_of_session();
+-- Reviews are append-only: what they allow is read off them, whoever writes.
+create function require_reviewed() returns trigger language plpgsql as $$
+declare
+    newest course_review;
+begin
+    select * into newest from course_review r
+        where r.organization_id = new.organization_id and r.course_id = new.course_id
+        order by r.review_id desc limit 1;
+    if new.session_cap > old.session_cap and new.protocol_id = old.protocol_id
+        and newest.decision is distinct from 'continue' then
+        raise exception 'no review extends the course'
+            using errcode = 'check_violation', constraint = 'course_extension_reviewed';
+    end if;
+    if new.review_base <> old.review_base
+        and (newest.decision is distinct from 'continue' or newest.session_count <> new.review_base) then
+        raise exception 'no review of so many sessions'
+            using errcode = 'check_violation', constraint = 'course_review_signed';
+    end if;
+    return null;
+end $$;
+create trigger reviewed after update of session_cap, review_base on course
+    for each row when (new.session_cap > old.session_cap or new.review_base <> old.review_base)
+    execute function require_reviewed();
 create function require_review() returns trigger language plpgsql as $$
 declare
     hold_from integer;

@@ -8,6 +8,7 @@ down_revision = "0007"
 _INDEXES = """
 create index session_in_room on session (organization_id, room_id, start_time)
     include (release_time, state, hold_expire_time) where live;
+create index session_by_course on session (organization_id, course_id, start_time, session_id);
 create index supervision_in_lane on supervision (organization_id, practitioner_id, lane, start_time)
     include (end_time, session_id) where live;
 """

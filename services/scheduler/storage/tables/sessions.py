@@ -36,6 +36,7 @@ class Session(Table, table=True):
         Index("session_by_start", ORGANIZATION, "start_time", "session_id"),
         Index("session_by_clinic", ORGANIZATION, "clinic_id", "start_time", "session_id"),
         Index("session_by_room", ORGANIZATION, "room_id", "start_time", "session_id"),
+        Index("session_by_course", ORGANIZATION, "course_id", "start_time", "session_id"),
         Index("session_by_patient", ORGANIZATION, "patient_id", "start_time", "session_id"),
         Index(
             "session_in_room",
