@@ -38,9 +38,7 @@ class Verbs:
 
     async def book_beside(self, drawn: dict[str, Any], n: int, minutes: int, *, hold: bool = False) -> None:
         """Book, or hold, just before, at, or just after another session."""
-        if not (others := self.world.sessions("booked", "held")):
-            return
-        other = pick(others, n)
+        other = pick(self.world.sessions("booked", "held"), n)
         place = self.world.place(drawn)
         zone = ZoneInfo(self.world.clinic_of(place.room_id).time_zone)
         local = (other.start_time + timedelta(minutes=minutes)).astimezone(zone)
@@ -103,9 +101,7 @@ class Verbs:
         await self._change(rpc, session)
 
     async def withdraw(self, n: int) -> None:
-        found = self.world.schedule.rows["session"]
-        if found:
-            await self._change("MarkEnteredInError", pick(found, n), reason="a mistake")
+        await self._change("MarkEnteredInError", pick(self.world.sessions(), n), reason="a mistake")
 
     async def extend(self, n: int, by: timedelta, *, accept: bool) -> None:
         session = pick(self.world.sessions(*ATTENDED), n)
@@ -143,16 +139,13 @@ class Verbs:
 
     async def give_dose(self, n: int, late: timedelta) -> None:
         """A dose in a session that has begun, whatever became of the session."""
-        begun = [row for row in self.world.schedule.rows["session"] if row.start_time <= self.world.clock.now()]
-        if begun:
-            session = pick(begun, n)
-            await self.world.do("dose", self.world.give_dose(session, session.start_time + late))
+        session = pick([row for row in self.world.sessions() if row.start_time <= self.world.clock.now()], n)
+        await self.world.do("dose", self.world.give_dose(session, session.start_time + late))
 
     async def tell_dose_again(self, n: int, later: timedelta) -> None:
-        if self.world.doses:
-            name, record, at = pick(self.world.doses, n)
-            session = self.world.schedule.sessions[id_of(name)]
-            await self.world.do("dose again", self.world.give_dose(session, at + later, record))
+        name, record, at = pick(self.world.doses, n)
+        session = self.world.schedule.sessions[id_of(name)]
+        await self.world.do("dose again", self.world.give_dose(session, at + later, record))
 
     async def discharge(self, n: int) -> None:
         session = pick(self.world.sessions("in_progress", "checked_in"), n)
@@ -246,7 +239,7 @@ class Verbs:
         """Delete a closure, an absence or an extra shift."""
         for kind, table in (("Closure", "closure"), ("ShiftException", "shift_exception")):
             if found := self.world.schedule.rows[table]:
-                name = f"{kind[0].lower()}{kind[1:]}s/{pick(found, n)[1]}"
+                name = f"{kind[0].lower()}{kind[1:]}s/{pick(by_creation(found), n)[1]}"
                 await self.world.do(f"delete {table}", self._delete(kind, name))
 
     async def _delete(self, kind: str, name: str) -> Any:
@@ -273,22 +266,21 @@ class Verbs:
     async def call_away(self, n: int, hours: int) -> None:
         """Somebody is absent from within a session of theirs on, and hands it over a little later."""
         attended = [row for row in self.world.sessions(*ATTENDED) if row.end_time > self.world.clock.now()]
-        if attended:
-            session = pick(attended, n)
-            zone = self.world.schedule.clinics[session.clinic_id].time_zone
-            supervisor_id = self.world.as_held(session).supervisor_id
-            from_then = session.start_time + timedelta(minutes=15 * (hours % 8))
-            exception = roster_pb2.ShiftException(
-                practitioner=f"practitioners/{supervisor_id}",
-                clinic=f"clinics/{session.clinic_id}",
-                kind=roster_pb2.ShiftException.KIND_ABSENCE,
-                start=clock_of(from_then, zone),
-                end=clock_of(from_then + timedelta(hours=hours), zone),
-            )
-            request = roster_pb2.CreateShiftExceptionRequest(shift_exception=exception)
-            await self.world.do("called away", self.desk.call(self.desk.roster.CreateShiftException, request))
-            call = self.desk.hand_over(read(session), hand_over_time=timestamp(from_then + timedelta(minutes=5)))
-            await self.world.do("hand over when called away", call)
+        session = pick(attended, n)
+        zone = self.world.schedule.clinics[session.clinic_id].time_zone
+        supervisor_id = self.world.as_held(session).supervisor_id
+        from_then = session.start_time + timedelta(minutes=15 * (hours % 8))
+        exception = roster_pb2.ShiftException(
+            practitioner=f"practitioners/{supervisor_id}",
+            clinic=f"clinics/{session.clinic_id}",
+            kind=roster_pb2.ShiftException.KIND_ABSENCE,
+            start=clock_of(from_then, zone),
+            end=clock_of(from_then + timedelta(hours=hours), zone),
+        )
+        request = roster_pb2.CreateShiftExceptionRequest(shift_exception=exception)
+        await self.world.do("called away", self.desk.call(self.desk.roster.CreateShiftException, request))
+        call = self.desk.hand_over(read(session), hand_over_time=timestamp(from_then + timedelta(minutes=5)))
+        await self.world.do("hand over when called away", call)
 
     async def crowd(self, drawn: dict[str, Any], n: int, further: int) -> None:
         """Let a session go, lower its supervisor's ratio to one, and ask for its time again, under them."""
@@ -327,14 +319,25 @@ class Verbs:
             await self.world.settle()
 
     async def answer_offer(self, n: int, rpc: str) -> None:
-        entry = pick(self.world.schedule.rows["waitlist_entry"], n)
+        entry = pick(by_creation(self.world.schedule.rows["waitlist_entry"]), n)
         request = getattr(waitlist_pb2, f"{rpc}Request")
         named = request(name=f"waitlistEntries/{entry.waitlist_entry_id}", etag=f"v{entry.version}")
         await self.world.do(rpc, self.desk.call(getattr(self.desk.waitlist, rpc), named))
 
 
+class NothingThereError(Exception):
+    """There is nothing that a verb could be about."""
+
+
 def pick(found: Any, n: int) -> Any:
+    if not found:
+        raise NothingThereError
     return found[n % len(found)]
+
+
+def by_creation(rows: list[Any]) -> list[Any]:
+    """In an order that is the same whenever the same was done; ids are made in the order of time."""
+    return sorted(rows, key=lambda row: (row.create_time, row[1]))
 
 
 def span(place: Place, zone: str, hours: int) -> tuple[roster_pb2.ClockTime, roster_pb2.ClockTime]:

@@ -21,7 +21,7 @@ from services.scheduler.errors import BookingRefusedError
 from services.scheduler.jobs import Upkeep
 from tests.fakes.clock import ManualClock
 from tests.integration.scheduler.desk import Desk, day
-from tests.integration.scheduler.schedule_model import LIVE, Place, Schedule, instants
+from tests.integration.scheduler.schedule_model import Place, Schedule, instants
 from tests.integration.scheduler.schedule_promises import broken, past_review, settled, unqualified
 
 PATIENTS, ROOMS, SUPERVISORS = 4, 2, 2
@@ -85,7 +85,8 @@ class World:
             )
             clinics.append(id_of(opened.clinics[0].name))
             self.rooms += [id_of(room.name) for room in opened.rooms]
-            self.supervisors += [id_of(one.name) for one in opened.practitioners]
+            # In the order of their ids, by which ties are broken: an example can be repeated.
+            self.supervisors += sorted(id_of(one.name) for one in opened.practitioners)
             patients += [patient.name for patient in opened.patients]
         if self.setting.shared:
             await self.desk.execute(SHARE, who=self.supervisors[0], to=clinics[1])
@@ -181,11 +182,9 @@ class World:
         return self.clock.now().astimezone(ZoneInfo(clinic.time_zone)).date()
 
     def sessions(self, *states: str) -> list[Any]:
-        found = [row for row in self.schedule.rows["session"] if row.state in states]
-        return sorted(found, key=lambda row: (row.start_time, row.create_time, row.session_id))
-
-    def live(self) -> list[Any]:
-        return self.sessions(*LIVE)
+        """The sessions in these states, or all, in an order that is the same whenever the same was done."""
+        found = [row for row in self.schedule.rows["session"] if not states or row.state in states]
+        return sorted(found, key=lambda row: (row.start_time, self.rooms.index(row.room_id), row.session_id))
 
     def as_held(self, session: Any) -> Place:
         """The place where a held session stands."""

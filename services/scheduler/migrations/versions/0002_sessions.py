@@ -50,7 +50,9 @@ create trigger dose_interval after insert on session
     for each row when (new.live) execute function require_dose_interval();
 create trigger dose_interval_moved after update on session
     for each row when (new.live and (new.local_date <> old.local_date or new.patient_id <> old.patient_id
-                       or not old.live or (old.too_early and not new.too_early)))
+                       or not old.live or (old.too_early and not new.too_early)
+                       or (new.state = 'booked' and old.state = 'held')
+                       or (new.state = 'checked_in' and old.state <> 'checked_in')))
     execute function require_dose_interval();
 """
 
