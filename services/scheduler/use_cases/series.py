@@ -68,16 +68,11 @@ async def book_series(series: Series, unit: UnitOfWork, clock: Clock) -> list[Se
     attempts = await _attempts(series, course, unit)
     await lock_days(attempts, unit)
     now = clock.now()
-    days = [(attempt.place.clinic_id, attempt.arrival.date) for attempt in attempts]
-    if await unit.sessions.expire_holds(now, course.patient_id, days):
-        course = await unit.courses.get(course.course_id)
-    findings = [await examine(attempt, unit, now) for attempt in attempts]
-    found = await _finding(series, course, list(zip(attempts, findings, strict=True)), unit, now)
+    course, seen = await _look(attempts, course, unit, now)
+    found = await _finding(series, course, seen, unit, now)
     if blockers := found.all_blockers:
         raise BookingRefusedError(blockers, f"courses/{course.course_id}")
-    sessions = [
-        await add_session(attempt, finding, unit, now) for attempt, finding in zip(attempts, findings, strict=True)
-    ]
+    sessions = [await add_session(attempt, finding, unit, now) for attempt, finding in seen]
     for session in sessions:
         await unit.events.session_booked(session)
     return sessions
@@ -93,16 +88,26 @@ async def validate_series(series: Series, unit: UnitOfWork, clock: Clock) -> Ser
     attempts = await _attempts(series, course, unit)
     now = clock.now()
     async with unit.rehearsal():  # expired holds in the way are taken out for the look
-        days = [(attempt.place.clinic_id, attempt.arrival.date) for attempt in attempts]
-        if await unit.sessions.expire_holds(now, course.patient_id, days):
-            course = await unit.courses.get(course.course_id)
-        seen = [(attempt, await examine(attempt, unit, now)) for attempt in attempts]
+        course, seen = await _look(attempts, course, unit, now)
         return await _finding(series, course, seen, unit, now)
 
 
 async def _attempts(series: Series, course: Course, unit: UnitOfWork) -> list[Attempt]:
     first = await attempt_of(series.first, course, unit)
     return [replace(first, arrival=_arrival(first, series, number)) for number in range(series.count)]
+
+
+async def _look(
+    attempts: Sequence[Attempt], course: Course, unit: UnitOfWork, now: datetime
+) -> tuple[Course, list[tuple[Attempt, Finding]]]:
+    """Look at every session of a series; holds that have expired are ended where they are in the way."""
+    days = [(attempt.place.clinic_id, attempt.arrival.date) for attempt in attempts]
+    await unit.sessions.expire_holds(now, course.patient_id, days)
+    findings = [await examine(attempt, unit, now) for attempt in attempts]
+    in_the_way = [one for finding in findings for blocker in finding.blockers for one in blocker.sessions]
+    if in_the_way and await unit.sessions.expire_holds(now, course.patient_id, (), in_the_way):
+        findings = [await examine(attempt, unit, now) for attempt in attempts]
+    return await unit.courses.get(course.course_id), list(zip(attempts, findings, strict=True))
 
 
 async def _finding(

@@ -193,7 +193,9 @@ class Verbs:
 
     async def _course(self, verb: str, course: Any, **more: Any) -> Any:
         request = getattr(course_pb2, f"{verb}CourseRequest")
-        named = {"name": f"courses/{course.course_id}", "etag": f"r{course.revision}"}
+        name = f"courses/{course.course_id}"
+        known = await self.desk.call(self.desk.courses.GetCourse, course_pb2.GetCourseRequest(name=name))
+        named = {"name": name, "etag": known.etag}
         return await self.desk.call(getattr(self.desk.courses, f"{verb}Course"), request(**named, **more))
 
     async def review(self, n: int, sessions: int, *, stop: bool) -> None:

