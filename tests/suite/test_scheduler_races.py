@@ -3,19 +3,25 @@
 import asyncio
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import grpc
 import pytest
 
-from kat.scheduler.v1 import course_pb2, roster_pb2, session_pb2
+from kat.common.v1.common_pb2 import Quantity
+from kat.common.v1.protocol_pb2 import ROUTE_INTRAVENOUS, SUBSTANCE_KETAMINE
+from kat.dosing_log.v1 import dosing_log_pb2, records_pb2
+from kat.scheduler.v1 import course_pb2, roster_pb2, session_pb2, waitlist_pb2, waitlist_pb2_grpc
 from services.cli.demo.stage import Stage
 from services.runtime.channel import bearer
+from services.runtime.fields import timestamp
 from services.runtime.identifiers import new_id
 from services.runtime.status import status_from, violations_of
-from tests.integration.scheduler.desk import booking, day, roster
+from tests.integration.scheduler.desk import booking, clock_time, day, roster
 
 BOOKERS = 100
 CALL_SECONDS = 30
+ZONE = "America/New_York"
 WEEK = timedelta(weeks=1)
 
 
@@ -37,7 +43,7 @@ class Crowd:
             supervisors=supervisors,
             ratio=ratio,
             patients=patients,
-            zone="America/New_York",
+            zone=ZONE,
             hours=("08:00", "18:00"),
             key=str(new_id()),
             days=range(1, 8),
@@ -47,6 +53,7 @@ class Crowd:
             self._stage.protocols.InstallDefaultProtocols, course_pb2.InstallDefaultProtocolsRequest()
         )
         protocol = next(one.name for one in installed.protocols if one.code == "iv_racemic")
+        self.clinic = opened.clinics[0].name
         self.rooms = [room.name for room in opened.rooms]
         self.tuesday = self._next_tuesday()
         self.courses = await asyncio.gather(*(self._course(patient.name, protocol) for patient in opened.patients))
@@ -146,3 +153,102 @@ async def test_one_hold(crowd: Crowd, stage: Stage) -> None:
     won, lost = await crowd.race(*(take() for _ in range(BOOKERS)))
     assert [session.name for session in won] == [held.name]
     assert {error.code() for error in lost} == {grpc.StatusCode.ABORTED}
+
+
+async def test_dates_within_the_interval_of_a_dose(crowd: Crowd, stage: Stage) -> None:
+    """A dose was given today, weeks before its session was to be: nothing is booked before a week is over."""
+    await crowd.open(rooms=BOOKERS, supervisors=5, ratio=20, patients=1)
+    (course,) = crowd.courses
+    session = await crowd.book(course, crowd.rooms[0], crowd.tuesday + 4 * WEEK)
+    await give_dose(crowd, stage, session)
+    today = stage.now().astimezone(ZoneInfo(ZONE)).date()
+    attempts = (crowd.book(course, room, today + timedelta(days=1 + n % 5)) for n, room in enumerate(crowd.rooms))
+    won, lost = await crowd.race(*attempts)
+    assert won == []
+    assert [blockers(error) for error in lost] == [{("CADENCE", session.name)}] * BOOKERS
+
+
+async def give_dose(crowd: Crowd, stage: Stage, session: session_pb2.Session) -> None:
+    """Record a dose that was given half an hour ago, and wait until the scheduler heard of it."""
+    lot = records_pb2.Lot(
+        clinic=crowd.clinic,
+        substance=SUBSTANCE_KETAMINE,
+        routes=[ROUTE_INTRAVENOUS],
+        ndc="67457-001-10",
+        strength=Quantity(value="50", unit="mg/mL"),
+        lot_number=f"L-{new_id().hex[-16:]}",
+        expire_date=day(stage.now().date() + timedelta(days=400)),
+        container_count=1,
+        container_content=Quantity(value="10", unit="mL"),
+        supplier_name="Example Wholesale",
+        supplier_dea_number="RE1234563",
+        invoice_number="I-1",
+    )
+    pharmacist = stage.person("crowd-pharmacist", "P. Crowd", "pharmacist", "supervisor", credential="RPh")
+    received = await stage.call(stage.inventory.ReceiveLot, dosing_log_pb2.ReceiveLotRequest(lot=lot), pharmacist)
+    given = records_pb2.Administration(
+        lot=received.name,
+        route=ROUTE_INTRAVENOUS,
+        drawn=Quantity(value="40", unit="mg"),
+        given=Quantity(value="40", unit="mg"),
+        wasted=Quantity(value="0", unit="mg"),
+        returned=Quantity(value="0", unit="mg"),
+        start_time=timestamp(stage.now() - timedelta(minutes=30)),
+        end_time=timestamp(stage.now()),
+        supervisor_subject="crowd-supervisor",
+    )
+    request = dosing_log_pb2.RecordAdministrationRequest(session=session.name, administration=given)
+    nurse = stage.person("crowd-nurse", "N. Crowd", "clinician", credential="RN")
+    await stage.call(stage.doses.RecordAdministration, request, nurse)
+
+    async def heard() -> bool | None:
+        now = await crowd.call(stage.sessions.GetSession, session_pb2.GetSessionRequest(name=session.name))
+        return now.state == session_pb2.Session.STATE_IN_PROGRESS or None
+
+    await stage.until("the scheduler to hear of the dose", heard)
+
+
+async def test_one_offer_of_the_waiting_list(crowd: Crowd, stage: Stage) -> None:
+    await crowd.open(rooms=1, supervisors=1, ratio=1, patients=1)
+    waitlist = waitlist_pb2_grpc.WaitlistServiceStub(stage.channels["scheduler"])
+    wish = waitlist_pb2.WaitlistEntry(
+        course=crowd.courses[0], clinics=[crowd.clinic], start_date=day(crowd.tuesday), end_date=day(crowd.tuesday)
+    )
+    entry = await crowd.call(waitlist.JoinWaitlist, waitlist_pb2.JoinWaitlistRequest(waitlist_entry=wish))
+
+    async def offer() -> waitlist_pb2.WaitlistEntry | None:
+        now = await crowd.call(waitlist.GetWaitlistEntry, waitlist_pb2.GetWaitlistEntryRequest(name=entry.name))
+        return now if now.state == waitlist_pb2.WaitlistEntry.STATE_OFFERED else None
+
+    offered = await stage.until("an offer", offer)
+
+    async def accept() -> session_pb2.Session:
+        request = waitlist_pb2.AcceptOfferRequest(name=offered.name, etag=offered.etag)
+        return await crowd.call(waitlist.AcceptOffer, request)
+
+    won, lost = await crowd.race(*(accept() for _ in range(BOOKERS)))
+    assert [session.name for session in won] == [offered.offered_session]
+    assert {error.code() for error in lost} == {grpc.StatusCode.ABORTED}
+
+
+async def test_a_closure_among_bookers(crowd: Crowd, stage: Stage) -> None:
+    """Whoever was booked before the clinic was closed is named by the closure; nobody is booked after it."""
+    await crowd.open(rooms=BOOKERS, supervisors=5, ratio=20)
+    start, end = (
+        roster_pb2.ClockTime(date=day(crowd.tuesday), time=clock_time(at), utc_offset="") for at in ("10:00", "17:00")
+    )
+    closure = roster_pb2.Closure(clinic=crowd.clinic, start=start, end=end, reason="works")
+    pairs = list(zip(crowd.courses, crowd.rooms, strict=True))
+
+    async def close() -> roster_pb2.CreateClosureResponse:
+        return await crowd.call(stage.roster.CreateClosure, roster_pb2.CreateClosureRequest(closure=closure))
+
+    first = [crowd.book(*pair, crowd.tuesday) for pair in pairs[: BOOKERS // 2]]
+    second = [crowd.book(*pair, crowd.tuesday) for pair in pairs[BOOKERS // 2 :]]
+    answers = await asyncio.gather(*first, close(), *second, return_exceptions=True)
+    (closed,) = (one for one in answers if isinstance(one, roster_pb2.CreateClosureResponse))
+    won = [one for one in answers if isinstance(one, session_pb2.Session)]
+    lost = [one for one in answers if isinstance(one, grpc.aio.AioRpcError)]
+    assert len(won) + len(lost) == BOOKERS
+    assert {session.name for session in won} == {one.session for one in closed.stranded_sessions}
+    assert [{code for code, _ in blockers(error)} for error in lost] == [{"CLINIC_CLOSED"}] * len(lost)

@@ -126,8 +126,10 @@ class SessionRepository(Port):
         """Return a session and the booked ones of its course after it, by start."""
         ...
 
-    async def expire_holds(self, now: datetime, patient_id: UUID, days: Sequence[tuple[UUID, date]]) -> int:
-        """Cancel the holds of a patient, and those at clinics on dates, that have expired; return how many."""
+    async def expire_holds(
+        self, now: datetime, patient_id: UUID, days: Sequence[tuple[UUID, date]], sessions: Sequence[UUID] = ()
+    ) -> int:
+        """Cancel the holds of a patient, those at clinics on dates, and these, that have expired; return how many."""
         ...
 
     async def has_dose(self, session_id: UUID) -> bool:

@@ -200,10 +200,14 @@ class PostgresSessions(PostgresSurroundings):
         found = await self._connection.execute(statement.order_by(_SESSION.c.start_time))
         return [session_rows.session(row) for row in found]
 
-    async def expire_holds(self, now: datetime, patient_id: UUID, days: Sequence[tuple[UUID, date]]) -> int:
+    async def expire_holds(
+        self, now: datetime, patient_id: UUID, days: Sequence[tuple[UUID, date]], sessions: Sequence[UUID] = ()
+    ) -> int:
         """See the port."""
         in_the_way = or_(
-            _SESSION.c.patient_id == patient_id, tuple_(_SESSION.c.clinic_id, _SESSION.c.local_date).in_(days)
+            _SESSION.c.patient_id == patient_id,
+            tuple_(_SESSION.c.clinic_id, _SESSION.c.local_date).in_(days),
+            _SESSION.c.session_id.in_(sessions),
         )
         statement = update(_SESSION).where(
             _SESSION.c.state == SessionState.HELD, _SESSION.c.hold_expire_time <= now, in_the_way

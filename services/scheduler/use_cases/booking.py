@@ -164,7 +164,9 @@ class Look:
 async def look(attempt: Attempt, unit: UnitOfWork, now: datetime, *, further_sessions: int) -> Look:
     """Look at everything in the way of an attempt; holds that have expired are ended where they are."""
     seen = await _look(attempt, unit, now, further_sessions)
-    if seen.blockers and await unit.sessions.expire_holds(now, attempt.course.patient_id, days_of([attempt])):
+    in_the_way = [session_id for blocker in seen.blockers for session_id in blocker.sessions]
+    patient_id, days = attempt.course.patient_id, days_of([attempt])
+    if seen.blockers and await unit.sessions.expire_holds(now, patient_id, days, in_the_way):
         course = await unit.courses.get(attempt.course.course_id)
         seen = await _look(replace(attempt, course=course), unit, now, further_sessions)
     return seen

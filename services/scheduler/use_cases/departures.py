@@ -64,7 +64,11 @@ async def depart_practitioner(departure: Departure, unit: UnitOfWork, clock: Clo
     if affected != await unit.departures.supervised_after(departure.practitioner_id, departure.last_date, now):
         raise RaceLostError
     await unit.roster_changes.set_leave_date(departure.practitioner_id, departure.last_date)
-    reoffered = [await _reoffer(session, departure.practitioner_id, unit, now) for session in sessions]
+    reoffered = [
+        await _reoffer(session, departure.practitioner_id, unit, now)
+        for session in sessions
+        if not session.hold_expired(now)
+    ]
     return Departed(replace(practitioner, leave_date=departure.last_date), tuple(reoffered))
 
 
@@ -76,6 +80,7 @@ async def _locked(affected: tuple[Supervised, ...], unit: UnitOfWork) -> list[Se
 
 
 async def _reoffer(session: Session, leaver: UUID, unit: UnitOfWork, now: datetime) -> Reoffered:
+    await unit.sessions.expire_holds(now, session.patient_id, [(session.clinic_id, session.plan.local_date)])
     periods = [period for period in session.supervisions if period.practitioner_id == leaver]
     heirs = [await _hand_over(session, period, unit, now) for period in periods]
     stored = await unit.sessions.get(session.session_id)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.runtime.clock import Clock
 from services.scheduler.domain.blockers import Blocker
@@ -58,8 +59,7 @@ async def reschedule_series(command: Reschedule, unit: UnitOfWork, clock: Clock)
     require_booked(session, command.etag)
     days = command.arrival.date - session.plan.local_date
     moves = [
-        (one, await attempt_to_move(one, replace(command, arrival=_arrival(one, command, days)), unit))
-        for one in await unit.sessions.following(session)
+        (one, await _attempt_to_follow(one, command, days, unit)) for one in await unit.sessions.following(session)
     ]
     return await move_all(moves, unit, clock.now())
 
@@ -120,10 +120,15 @@ async def attempt_to_move(session: Session, to: Reschedule, unit: UnitOfWork) ->
     return replace(attempt, place=place, arrival=to.arrival, supervisor_id=to.supervisor_id)
 
 
-def _arrival(session: Session, command: Reschedule, days: timedelta) -> LocalTime:
+async def _attempt_to_follow(session: Session, command: Reschedule, days: timedelta, unit: UnitOfWork) -> Attempt:
+    attempt = await attempt_to_move(session, command, unit)
+    return replace(attempt, arrival=_arrival(session, command, days, attempt.zone))
+
+
+def _arrival(session: Session, command: Reschedule, days: timedelta, zone: ZoneInfo) -> LocalTime:
     day = session.plan.local_date + days
     # The offset of the first date means nothing on others, except to choose where the time exists twice.
-    chooses = session.session_id == command.session_id or len(instants_of(day, command.arrival.time, session.zone)) > 1
+    chooses = session.session_id == command.session_id or len(instants_of(day, command.arrival.time, zone)) > 1
     return LocalTime(day, command.arrival.time, command.arrival.utc_offset if chooses else None)
 
 

@@ -109,11 +109,19 @@ async def _attempts(series: Series, course: Course, unit: UnitOfWork) -> list[At
 async def _look(
     series: Series, course: Course, attempts: Sequence[Attempt], unit: UnitOfWork, now: datetime
 ) -> tuple[list[Seen], SeriesFinding]:
-    """Look at everything in the way of a series; holds that have expired are ended."""
-    if await unit.sessions.expire_holds(now, course.patient_id, days_of(attempts)):
+    """Look at everything in the way of a series; holds that have expired are ended where they are in the way."""
+    ended = await unit.sessions.expire_holds(now, course.patient_id, days_of(attempts))
+    seen = await _examine_all(attempts, unit, now)
+    in_the_way = [one for _, finding in seen for blocker in finding.blockers for one in blocker.sessions]
+    if in_the_way and await unit.sessions.expire_holds(now, course.patient_id, (), in_the_way):
+        ended, seen = True, await _examine_all(attempts, unit, now)
+    if ended:
         course = await unit.courses.get(course.course_id)
-    seen = [(attempt, await examine(attempt, unit, now)) for attempt in attempts]
     return seen, await _finding(series, course, seen, unit, now)
+
+
+async def _examine_all(attempts: Sequence[Attempt], unit: UnitOfWork, now: datetime) -> list[Seen]:
+    return [(attempt, await examine(attempt, unit, now)) for attempt in attempts]
 
 
 async def _finding(

@@ -207,7 +207,7 @@ def held_up(session: Session, course: Course) -> list[Blocker]:
             f"is needed, which is due after {course.review_point}"
         )
         blockers.append(Blocker(BlockerCode.REVIEW_DUE, name, text))
-    if session.too_early:
+    if session.too_early and session.state is SessionState.BOOKED:  # one that was missed is judged as it stands again
         text = "the dose given before it leaves less than the protocol's interval; reschedule it"
         blockers.append(Blocker(BlockerCode.CADENCE, name, text))
     return blockers

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.runtime.clock import Clock
 from services.runtime.errors import FieldViolation, InvalidArgumentError
-from services.scheduler.domain.booking import assign, supervision_blockers
+from services.scheduler.domain.booking import Supervisor, assign, supervision_blockers
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.session import ATTENDED, Session
 from services.scheduler.errors import BookingRefusedError, RaceLostError
@@ -51,14 +51,15 @@ async def hand_over_supervision(command: HandOver, unit: UnitOfWork, clock: Cloc
         text = f"write a time at most {LATEST_REPORT} ago: who supervised before that stays on record"
         raise InvalidArgumentError([FieldViolation("hand_over_time", text)])
     present = _present(session, since, command.supervisor_id)
-    course = await unit.courses.get(session.course_id)
     await unit.sessions.lock_days([(session.clinic_id, session.plan.local_date)])
     rest = Interval(since, session.plan.end_time)
-    found = await unit.sessions.supervisors(
-        rest, session.plan.local_date, session.clinic_id, course.protocol_code, moving=session.session_id
-    )
-    others = [one for one in found if one.practitioner_id != present]
-    if blockers := supervision_blockers(rest, others, command.supervisor_id):
+    others = await _others(session, rest, present, unit)
+    blockers = supervision_blockers(rest, others, command.supervisor_id)
+    in_the_way = [session_id for blocker in blockers for session_id in blocker.sessions]
+    if in_the_way and await unit.sessions.expire_holds(now, session.patient_id, (), in_the_way):
+        others = await _others(session, rest, present, unit)
+        blockers = supervision_blockers(rest, others, command.supervisor_id)
+    if blockers:
         raise BookingRefusedError(blockers, session.name)
     assignment = assign(rest, others, command.supervisor_id)
     if assignment is None:
@@ -68,6 +69,15 @@ async def hand_over_supervision(command: HandOver, unit: UnitOfWork, clock: Cloc
     stored = await unit.sessions.get(session.session_id)
     await unit.events.session_supervision_changed(stored)
     return stored
+
+
+async def _others(session: Session, rest: Interval, present: UUID, unit: UnitOfWork) -> list[Supervisor]:
+    """Return who could supervise the rest of a session but for whoever does at its beginning."""
+    course = await unit.courses.get(session.course_id)
+    found = await unit.sessions.supervisors(
+        rest, session.plan.local_date, session.clinic_id, course.protocol_code, moving=session.session_id
+    )
+    return [one for one in found if one.practitioner_id != present]
 
 
 def _present(session: Session, since: datetime, wanted: UUID | None) -> UUID:

@@ -112,7 +112,7 @@ async def decline_offer(change: EntryChange, unit: UnitOfWork, clock: Clock) -> 
     Raises:
         NotFoundError: the entry is not known.
         StaleEtagError: it was changed since it was read.
-        WrongStateError: nothing is offered.
+        WrongStateError: nothing is offered, or it was booked by its hold.
     """
     entry = await _locked(change, unit, _OFFERED)
     now = clock.now()

@@ -33,13 +33,13 @@ class Verbs:
         self.sessions = world.desk.sessions
 
     async def book(self, drawn: dict[str, Any]) -> None:
-        place = self.world.place(**drawn)
+        place = self.world.place(drawn)
         await self.world.ask("book", place, self._book(place, session_pb2.BookSessionRequest, "BookSession"))
 
     async def book_beside(self, drawn: dict[str, Any], n: int, minutes: int, *, hold: bool = False) -> None:
         """Book, or hold, just before, at, or just after another session."""
         other = pick(self.world.sessions("booked", "held"), n)
-        place = self.world.place(**drawn)
+        place = self.world.place(drawn)
         zone = ZoneInfo(self.world.clinic_of(place.room_id).time_zone)
         local = (other.start_time + timedelta(minutes=minutes)).astimezone(zone)
         place = replace(place, day=local.date(), at=local.time(), offset=local.utcoffset())
@@ -47,7 +47,7 @@ class Verbs:
         await self.world.ask("book beside", place, self._book(place, getattr(session_pb2, f"{rpc}Request"), rpc))
 
     async def hold(self, drawn: dict[str, Any]) -> None:
-        place = self.world.place(**drawn)
+        place = self.world.place(drawn)
         await self.world.ask("hold", place, self._book(place, session_pb2.HoldSlotRequest, "HoldSlot"))
 
     async def _book(self, place: Place, request: type, rpc: str) -> Any:
@@ -60,7 +60,7 @@ class Verbs:
         await self.world.ask("book held", self.world.as_held(held), self.desk.book_held(read(held)), expected)
 
     async def book_series(self, drawn: dict[str, Any], weeks: int, count: int) -> None:
-        place = replace(self.world.place(**drawn), offset=None)
+        place = replace(self.world.place(drawn), offset=None)
         expected = {
             code for one in self.world.series(place, weeks, count) for code in self.world.schedule.blockers(one)
         }
@@ -71,12 +71,12 @@ class Verbs:
 
     async def move(self, n: int, drawn: dict[str, Any]) -> None:
         session = pick(self.world.sessions("booked"), n)
-        place = replace(self.world.place(**drawn), course_id=session.course_id, moving=session.session_id)
+        place = replace(self.world.place(drawn), course_id=session.course_id, moving=session.session_id)
         await self.world.ask("move", place, self._move("RescheduleSession", session, place))
 
     async def move_series(self, n: int, drawn: dict[str, Any]) -> None:
         session = pick(self.world.sessions("booked"), n)
-        place = self.world.place(**drawn)
+        place = self.world.place(drawn)
         await self.world.do("move series", self._move("RescheduleSeries", session, place))
 
     async def _move(self, rpc: str, session: Any, place: Place) -> Any:
@@ -101,9 +101,7 @@ class Verbs:
         await self._change(rpc, session)
 
     async def withdraw(self, n: int) -> None:
-        found = self.world.schedule.rows["session"]
-        if found:
-            await self._change("MarkEnteredInError", pick(found, n), reason="a mistake")
+        await self._change("MarkEnteredInError", pick(self.world.sessions(), n), reason="a mistake")
 
     async def extend(self, n: int, by: timedelta, *, accept: bool) -> None:
         session = pick(self.world.sessions(*ATTENDED), n)
@@ -141,16 +139,13 @@ class Verbs:
 
     async def give_dose(self, n: int, late: timedelta) -> None:
         """A dose in a session that has begun, whatever became of the session."""
-        begun = [row for row in self.world.schedule.rows["session"] if row.start_time <= self.world.clock.now()]
-        if begun:
-            session = pick(begun, n)
-            await self.world.do("dose", self.world.give_dose(session, session.start_time + late))
+        session = pick([row for row in self.world.sessions() if row.start_time <= self.world.clock.now()], n)
+        await self.world.do("dose", self.world.give_dose(session, session.start_time + late))
 
     async def tell_dose_again(self, n: int, later: timedelta) -> None:
-        if self.world.doses:
-            name, record, at = pick(self.world.doses, n)
-            session = self.world.schedule.sessions[id_of(name)]
-            await self.world.do("dose again", self.world.give_dose(session, at + later, record))
+        name, record, at = pick(self.world.doses, n)
+        session = self.world.schedule.sessions[id_of(name)]
+        await self.world.do("dose again", self.world.give_dose(session, at + later, record))
 
     async def discharge(self, n: int) -> None:
         session = pick(self.world.sessions("in_progress", "checked_in"), n)
@@ -169,7 +164,7 @@ class Verbs:
             if not own:
                 at = time.fromisoformat(self.world.setting.hours[0][0])
                 drawn = {"course": n % len(self.world.courses), "room": n % 2, "days": 7, "at": at}
-                await self.book({**drawn, "supervisor": None, "second": None})
+                await self.book({**drawn, "supervisor": None, "second": None, "fits": True})
                 continue
             await self.world.pass_time(own[0].start_time)
             arrived = await self._change("CheckInSession", own[0])
@@ -217,7 +212,7 @@ class Verbs:
             await self.world.do("Extend", extend)
 
     async def close(self, drawn: dict[str, Any], hours: int, *, whole: bool) -> None:
-        place = self.world.place(**drawn)
+        place = self.world.place(drawn)
         clinic = self.world.clinic_of(place.room_id)
         start, end = span(place, clinic.time_zone, hours)
         closure = roster_pb2.Closure(
@@ -246,7 +241,7 @@ class Verbs:
         """Delete a closure, an absence or an extra shift."""
         for kind, table in (("Closure", "closure"), ("ShiftException", "shift_exception")):
             if found := self.world.schedule.rows[table]:
-                name = f"{kind[0].lower()}{kind[1:]}s/{pick(found, n)[1]}"
+                name = f"{kind[0].lower()}{kind[1:]}s/{pick(by_creation(found), n)[1]}"
                 await self.world.do(f"delete {table}", self._delete(kind, name))
 
     async def _delete(self, kind: str, name: str) -> Any:
@@ -256,7 +251,7 @@ class Verbs:
         return await self.desk.call(getattr(roster, f"Delete{kind}"), request)
 
     async def except_for(self, drawn: dict[str, Any], hours: int, *, extra: bool) -> None:
-        place = self.world.place(**drawn)
+        place = self.world.place(drawn)
         clinic = self.world.clinic_of(place.room_id)
         start, end = span(place, clinic.time_zone, hours)
         kinds = roster_pb2.ShiftException
@@ -269,6 +264,33 @@ class Verbs:
         )
         request = roster_pb2.CreateShiftExceptionRequest(shift_exception=exception)
         await self.world.do("except", self.desk.call(self.desk.roster.CreateShiftException, request))
+
+    async def call_away(self, n: int, hours: int) -> None:
+        """Somebody is absent from within a session of theirs on, and hands it over a little later."""
+        attended = [row for row in self.world.sessions(*ATTENDED) if row.end_time > self.world.clock.now()]
+        session = pick(attended, n)
+        zone = self.world.schedule.clinics[session.clinic_id].time_zone
+        supervisor_id = self.world.as_held(session).supervisor_id
+        from_then = session.start_time + timedelta(minutes=15 * (hours % 8))
+        exception = roster_pb2.ShiftException(
+            practitioner=f"practitioners/{supervisor_id}",
+            clinic=f"clinics/{session.clinic_id}",
+            kind=roster_pb2.ShiftException.KIND_ABSENCE,
+            start=clock_of(from_then, zone),
+            end=clock_of(from_then + timedelta(hours=hours), zone),
+        )
+        request = roster_pb2.CreateShiftExceptionRequest(shift_exception=exception)
+        await self.world.do("called away", self.desk.call(self.desk.roster.CreateShiftException, request))
+        call = self.desk.hand_over(read(session), hand_over_time=timestamp(from_then + timedelta(minutes=5)))
+        await self.world.do("hand over when called away", call)
+
+    async def crowd(self, drawn: dict[str, Any], n: int, further: int) -> None:
+        """Let a session go, lower its supervisor's ratio to one, and ask for its time again, under them."""
+        session = pick(self.world.sessions("booked", "held"), n)
+        number = self.world.supervisors.index(self.world.as_held(session).supervisor_id)
+        await self._change("CancelSession", session, reason="asked for")
+        await self.change_ratio(number, 1)
+        await self.book_beside({**drawn, "supervisor": number}, n + further, 0)
 
     async def depart(self, n: int, days: int) -> None:
         practitioner = await self.world.practitioner(n)
@@ -285,7 +307,7 @@ class Verbs:
         await self.world.do("ratio", self.desk.call(self.desk.roster.UpdatePractitioner, request))
 
     async def join(self, drawn: dict[str, Any], last: int, notice: int) -> None:
-        place = self.world.place(**drawn)
+        place = self.world.place(drawn)
         entry = waitlist_pb2.WaitlistEntry(
             course=f"courses/{place.course_id}",
             clinics=[f"clinics/{self.world.clinic_of(place.room_id).clinic_id}"],
@@ -299,14 +321,25 @@ class Verbs:
             await self.world.settle()
 
     async def answer_offer(self, n: int, rpc: str) -> None:
-        entry = pick(self.world.schedule.rows["waitlist_entry"], n)
+        entry = pick(by_creation(self.world.schedule.rows["waitlist_entry"]), n)
         request = getattr(waitlist_pb2, f"{rpc}Request")
         named = request(name=f"waitlistEntries/{entry.waitlist_entry_id}", etag=f"v{entry.version}")
         await self.world.do(rpc, self.desk.call(getattr(self.desk.waitlist, rpc), named))
 
 
+class NothingThereError(Exception):
+    """There is nothing that a verb could be about."""
+
+
 def pick(found: Any, n: int) -> Any:
+    if not found:
+        raise NothingThereError
     return found[n % len(found)]
+
+
+def by_creation(rows: list[Any]) -> list[Any]:
+    """In an order that is the same whenever the same was done; ids are made in the order of time."""
+    return sorted(rows, key=lambda row: (row.create_time, row[1]))
 
 
 def span(place: Place, zone: str, hours: int) -> tuple[roster_pb2.ClockTime, roster_pb2.ClockTime]:

@@ -21,7 +21,7 @@ from services.scheduler.errors import BookingRefusedError
 from services.scheduler.jobs import Upkeep
 from tests.fakes.clock import ManualClock
 from tests.integration.scheduler.desk import Desk, day
-from tests.integration.scheduler.schedule_model import LIVE, Place, Schedule, instants
+from tests.integration.scheduler.schedule_model import Place, Schedule, instants
 from tests.integration.scheduler.schedule_promises import broken, past_review, settled, unqualified
 
 PATIENTS, ROOMS, SUPERVISORS = 4, 2, 2
@@ -36,13 +36,14 @@ SHARE = """
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and when an example begins."""
+    """Where and when an example begins. In a narrow one everybody asks for the same few hours of two dates."""
 
     start: date
     zones: tuple[str, str]
     hours: tuple[tuple[str, str], tuple[str, str]]
     ratios: tuple[int, int]
     shared: bool
+    narrow: bool
 
 
 class OwnUpkeep(Upkeep):
@@ -84,7 +85,8 @@ class World:
             )
             clinics.append(id_of(opened.clinics[0].name))
             self.rooms += [id_of(room.name) for room in opened.rooms]
-            self.supervisors += [id_of(one.name) for one in opened.practitioners]
+            # In the order of their ids, by which ties are broken: an example can be repeated.
+            self.supervisors += sorted(id_of(one.name) for one in opened.practitioners)
             patients += [patient.name for patient in opened.patients]
         if self.setting.shared:
             await self.desk.execute(SHARE, who=self.supervisors[0], to=clinics[1])
@@ -141,23 +143,36 @@ class World:
         if error.reason.endswith("_REFUSED"):
             assert error.blockers, error  # type: ignore[attr-defined]
 
-    def place(
-        self, *, course: int, room: int, days: int, at: time, supervisor: int | None, second: bool | None
-    ) -> Place:
+    def place(self, drawn: dict[str, Any]) -> Place:
         """Name a place by numbers. Where its time exists twice, `second` chooses one of the two, or None neither."""
-        room_id = self.rooms[room % len(self.rooms)]
+        room_id = self.rooms[drawn["room"] % len(self.rooms)]
         clinic = self.clinic_of(room_id)
-        on = self.today(clinic) + timedelta(days=days)
+        on, at = self._when(clinic, drawn)
         twice = instants(on, at, clinic.time_zone)
-        chosen = twice[int(second)] if second is not None and len(twice) > 1 else None
+        chosen = twice[int(drawn["second"])] if drawn["second"] is not None and len(twice) > 1 else None
+        supervisor = drawn["supervisor"]
         return Place(
-            course_id=self.courses[course % len(self.courses)],
+            course_id=self.courses[drawn["course"] % len(self.courses)],
             room_id=room_id,
             day=on,
             at=at,
             offset=chosen and chosen.astimezone(ZoneInfo(clinic.time_zone)).utcoffset(),
             supervisor_id=None if supervisor is None else self.supervisors[supervisor % len(self.supervisors)],
         )
+
+    def _when(self, clinic: Any, drawn: dict[str, Any]) -> tuple[date, time]:
+        """A date, and a time at which it most often is open for long enough."""
+        days, at = drawn["days"], drawn["at"]
+        on = self.today(clinic) + timedelta(days=days)
+        if self.setting.narrow:
+            on = self.setting.start + timedelta(days=2 + 7 * (days % 2))
+        hours = [row for row in self.schedule.rows["opening_hours"] if row.clinic_id == clinic.clinic_id]
+        if drawn["fits"] and hours:
+            opens, closes = (60 * one.hour + one.minute for one in (hours[0].open_time, hours[0].close_time))
+            quarters = 2 if self.setting.narrow else (closes - opens - 150) // 15 + 1
+            minutes = opens + 15 * ((4 * at.hour + at.minute // 15) % quarters)
+            at = time(minutes // 60, minutes % 60)
+        return on, at
 
     def clinic_of(self, room_id: UUID) -> Any:
         room = next(row for row in self.schedule.rows["room"] if row.room_id == room_id)
@@ -167,11 +182,9 @@ class World:
         return self.clock.now().astimezone(ZoneInfo(clinic.time_zone)).date()
 
     def sessions(self, *states: str) -> list[Any]:
-        found = [row for row in self.schedule.rows["session"] if row.state in states]
-        return sorted(found, key=lambda row: (row.start_time, row.create_time, row.session_id))
-
-    def live(self) -> list[Any]:
-        return self.sessions(*LIVE)
+        """The sessions in these states, or all, in an order that is the same whenever the same was done."""
+        found = [row for row in self.schedule.rows["session"] if not states or row.state in states]
+        return sorted(found, key=lambda row: (row.start_time, self.rooms.index(row.room_id), row.session_id))
 
     def as_held(self, session: Any) -> Place:
         """The place where a held session stands."""

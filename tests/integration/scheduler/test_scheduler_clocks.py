@@ -4,9 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from kat.scheduler.v1 import roster_pb2, session_pb2
 from services.runtime.errors import FailedPreconditionError
 from tests.fakes.clock import ManualClock
-from tests.integration.scheduler.desk import Desk, codes, instant
+from tests.integration.scheduler.desk import Desk, clock_time, codes, day, instant
 
 pytestmark = pytest.mark.external_postgres
 
@@ -104,3 +105,60 @@ async def test_a_hold_is_kept_for_ten_elapsed_minutes_over_a_fold(database) -> N
     desk.clock.set(before + timedelta(minutes=9))  # the clock shows 01:04
     await desk.upkeep.do_due()
     assert (await desk.book_held(held)).name == held.name
+
+
+async def test_one_who_does_not_come_is_missed_after_sixty_elapsed_minutes_over_a_fold(database) -> None:
+    desk = Desk(database, ManualClock(datetime(2026, 10, 20, tzinfo=UTC)))
+    course, room = await night_clinic(desk, "America/New_York")
+    session = await desk.book(course, room, date(2026, 11, 1), "01:30", offset="-04:00")
+    start = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
+    desk.clock.set(start + timedelta(minutes=59))  # the clock shows 01:29, before the start for whoever reads it
+    await desk.upkeep.do_due()
+    assert (await desk.session(session.name)).state == session_pb2.Session.STATE_BOOKED
+    desk.clock.set(start + timedelta(minutes=60))  # and 01:30 again
+    await desk.upkeep.do_due()
+    assert (await desk.session(session.name)).state == session_pb2.Session.STATE_NO_SHOW
+
+
+async def test_a_closure_over_a_gap_closes_every_minute_that_there_is(database) -> None:
+    """Lord Howe sets its clock forward from 02:00 to 02:30 on 4 October: an hour on the clock is half an hour."""
+    desk = Desk(database, ManualClock(datetime(2026, 9, 20, tzinfo=UTC)))
+    course, room = await night_clinic(desk, "Australia/Lord_Howe")
+    (clinic,) = (await desk.call(desk.roster.ListClinics, roster_pb2.ListClinicsRequest())).clinics
+    gap = day(date(2026, 10, 4))
+    start, end = (roster_pb2.ClockTime(date=gap, time=clock_time(at)) for at in ("01:45", "02:45"))
+    closure = roster_pb2.Closure(clinic=clinic.name, start=start, end=end, reason="works")
+    answer = await desk.call(desk.roster.CreateClosure, roster_pb2.CreateClosureRequest(closure=closure))
+    starts, ends = await interval_of(desk, answer.closure.name)
+    assert ends - starts == timedelta(minutes=30)
+    assert codes(await desk.blockers(course, room, date(2026, 10, 4), "02:30")) == {"CLINIC_CLOSED"}
+    assert await desk.blockers(course, room, date(2026, 10, 4), "02:45") == []
+    assert codes(await desk.blockers(course, room, date(2026, 10, 3), "23:15")) == {"OUTSIDE_HOURS", "NO_SUPERVISOR"}
+
+
+async def interval_of(desk: Desk, closure: str) -> tuple[datetime, datetime]:
+    (row,) = await desk.execute(
+        "select start_time, end_time from closure where closure_id = :id", id=closure.partition("/")[2]
+    )
+    return row.start_time, row.end_time
+
+
+async def test_dates_are_those_of_each_clinic_on_both_sides_of_the_date_line(database) -> None:
+    """Cadence counts dates on the clinic's clock: the same instant is on another date in Apia than in New York.
+
+    Apia's own lost day, 30 December 2011, is past: nothing can be booked there.
+    """
+    desk = Desk(database, ManualClock(datetime(2026, 3, 2, tzinfo=UTC)))
+    east, _ = await night_clinic(desk, "America/New_York")
+    there = await desk.open_clinic(zone="Pacific/Apia", hours=("00:00", "23:59"), patients=0, key="apia")
+    first = await desk.book(east, (await rooms_of(desk))[0], date(2026, 3, 9), "18:00")  # the 10th, 11:00, in Apia
+    apia = there.rooms[0].name
+    assert codes(await desk.blockers(east, apia, date(2026, 3, 15), "09:00")) == {"CADENCE"}
+    session = await desk.book(east, apia, date(2026, 3, 16), "09:00")
+    elapsed = instant(session.interval.start_time) - instant(first.interval.start_time)
+    assert elapsed < timedelta(days=6)
+    assert codes(await desk.blockers(east, apia, date(2011, 12, 30), "09:00")) >= {"LOCAL_TIME_MISSING"}
+
+
+async def rooms_of(desk: Desk) -> list[str]:
+    return [room.name for room in (await desk.call(desk.roster.ListRooms, roster_pb2.ListRoomsRequest())).rooms]

@@ -25,7 +25,7 @@ WEEK = timedelta(days=7)
 
 
 class Floor:
-    """A clinic with a session booked for each patient, in a room of their own, on one morning."""
+    """A clinic with a session booked for each patient, in a room of their own, on one morning, before any watching."""
 
     def __init__(self, desk: Desk, opened: Any, courses: list[str], sessions: list[Any]) -> None:
         self.desk = desk
@@ -46,6 +46,7 @@ async def floor(desk: Desk, count: int = 3, *, key: str = "main") -> Floor:
     opened = await desk.open_clinic(rooms=count, supervisors=2, ratio=count, patients=count, key=key)
     courses = [await desk.active_course(patient.name) for patient in opened.patients]
     sessions = [await desk.book(course, room.name, TUESDAY) for course, room in zip(courses, opened.rooms, strict=True)]
+    await settled(desk)  # else another database's transaction may put these changes off until somebody watches
     return Floor(desk, opened, courses, sessions)
 
 

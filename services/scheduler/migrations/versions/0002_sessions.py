@@ -50,7 +50,9 @@ create trigger dose_interval after insert on session
     for each row when (new.live) execute function require_dose_interval();
 create trigger dose_interval_moved after update on session
     for each row when (new.live and (new.local_date <> old.local_date or new.patient_id <> old.patient_id
-                       or not old.live or (old.too_early and not new.too_early)))
+                       or not old.live or (old.too_early and not new.too_early)
+                       or (new.state = 'booked' and old.state = 'held')
+                       or (new.state = 'checked_in' and old.state <> 'checked_in')))
     execute function require_dose_interval();
 """
 
@@ -93,7 +95,8 @@ create constraint trigger supervised_still after delete on supervision
 alter table supervision add constraint supervision_order check (start_time < end_time);
 """
 
-# Whoever is absent, or over a ratio that was lowered, may still hand over what is left.
+# Whoever is absent, or over a ratio that was lowered, may still hand over what is left. Lanes within the ratio keep it
+# by themselves; where a session stands in a lane beyond it, sessions are counted, one writer after the other.
 _CUT_SHORT = """
 create or replace function require_qualified_supervisor() returns trigger language plpgsql as $$
 declare
@@ -112,6 +115,25 @@ begin
     if tg_op = 'UPDATE' and (new.practitioner_id, new.start_time, new.end_time)
             = (old.practitioner_id, old.start_time, old.end_time) then
         return null;
+    end if;
+    if exists (
+        select from supervision v
+        where v.organization_id = new.organization_id and v.practitioner_id = new.practitioner_id and v.live
+          and v.lane > whom.supervision_ratio
+          and v.start_time < new.end_time and v.end_time > new.start_time) then
+        perform from practitioner p
+            where p.organization_id = new.organization_id and p.practitioner_id = new.practitioner_id for no key update;
+        if exists (
+            select from supervision m
+            where m.organization_id = new.organization_id and m.practitioner_id = new.practitioner_id and m.live
+              and m.start_time < new.end_time and m.end_time > new.start_time
+              and whom.supervision_ratio < (
+                  select count(*) from supervision v
+                  where v.organization_id = new.organization_id and v.practitioner_id = new.practitioner_id and v.live
+                    and v.start_time <= greatest(m.start_time, new.start_time)
+                    and v.end_time > greatest(m.start_time, new.start_time))) then
+            raise exception 'over the ratio' using errcode = 'check_violation', constraint = 'supervision_ratio';
+        end if;
     end if;
     select * into supervised from session s
         where s.organization_id = new.organization_id and s.session_id = new.session_id;
