@@ -35,8 +35,11 @@ protos: .venv/installed ## Generate the code beside the contracts
 	python -m grpc_tools.protoc -Iprotos -I"$$include" --python_out=protos --mypy_out=protos $$(find protos -name '*.proto' | sort); \
 	python -m grpc_tools.protoc -Iprotos -I"$$include" --grpc_python_out=protos --mypy_grpc_out=protos $$(grep -rl '^service ' protos --include='*.proto' | sort)
 
+docs: .venv/installed ## Bring the tables in docs/ in step with the code
+	@$(BIN)/python -m tests.docs
+
 clean: ## Remove what was installed and built; the state in data/ stays
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test bench faults lint protos clean
+.PHONY: help demo test bench faults lint protos docs clean

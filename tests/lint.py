@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.docs import stale
 from tests.support.contracts import PROTOS, ROOT, drift
 
 BIN = Path(sys.executable).parent
@@ -57,12 +58,17 @@ def _drift() -> list[str]:
         return [f"{PROTOS.name}/{name} is not what `make protos` makes" for name in drift(Path(folder))]
 
 
+def _stale_pages() -> list[str]:
+    return [f"{path.relative_to(ROOT)} is not what `make docs` makes" for path in stale()]
+
+
 CHECKS: dict[str, Callable[[], list[str]]] = {
     "style": _tool("ruff", "check", "."),
     "format": _tool("ruff", "format", "--check", "."),
     "types": _tool("mypy"),
     "import rules": _tool("lint-imports", "--no-cache"),
     "generated code": _drift,
+    "tables in docs": _stale_pages,
     "leftovers": lambda: _matches(_LEFTOVER, ".py", ".proto"),
     "file length": _too_long,
     "floats in contracts": lambda: _matches(_FLOAT, ".proto"),

@@ -18,6 +18,7 @@ from services.runtime.actor import Actor
 from services.runtime.errors import PermissionDeniedError, UnauthenticatedError
 
 SERVICE_ROLE = "service"
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Caller:
         organization_id: the only organization that they see; None for a service, which acts for the one of each event.
         token_id: `jti`, which identifies a continuous session of theirs.
         auth_time: when they last proved who they are.
+        expire_time: until when their token is valid.
         certificate_name: the name in their client certificate, such as "scheduler"; "" where the server asks for none.
     """
 
@@ -36,6 +38,7 @@ class Caller:
     organization_id: UUID | None
     token_id: str
     auth_time: datetime
+    expire_time: datetime = _NEVER
     certificate_name: str = ""
 
     @property
@@ -123,6 +126,7 @@ def caller_of(claims: Mapping[str, object], certificate_name: str) -> Caller:
         organization_id=_organization(organization, actor),
         token_id=token_id,
         auth_time=_instant(claims.get("auth_time") or claims.get("iat")),
+        expire_time=_expire_time(claims["exp"]),
         certificate_name=certificate_name,
     )
 
@@ -136,6 +140,11 @@ def _instant(claim: object) -> datetime:
         return datetime.fromtimestamp(claim, UTC)  # type: ignore[arg-type]  # another type is what TypeError is for
     except (OverflowError, OSError, TypeError, ValueError):
         raise UnauthenticatedError("The token's `auth_time` is no time", reason="TOKEN_INVALID") from None
+
+
+def _expire_time(claim: object) -> datetime:
+    """Return when a verified token expires, which may be within a second or after the end of our calendar."""
+    return datetime.fromtimestamp(min(float(str(claim)), _NEVER.timestamp() - 1), UTC)
 
 
 def _organization(claim: object, actor: Actor) -> UUID | None:

@@ -37,7 +37,7 @@ class ServiceSettings(BaseSettings):
     clock_offset_file: Path | None = None
     # Connections to the database at most.
     database_pool_size: Annotated[int, Field(ge=2, le=100)] = 12
-    # RPCs at once; more are refused with RESOURCE_EXHAUSTED.
+    # RPCs at once, open streams among them; more are refused with RESOURCE_EXHAUSTED.
     maximum_concurrent_rpcs: Annotated[int, Field(ge=1)] = 256
     # How long calls under way may take to end after SIGTERM.
     drain_seconds: Annotated[float, Field(ge=0)] = 10

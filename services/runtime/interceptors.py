@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, cast
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from services.runtime.errors import (
     InvalidArgumentError,
     PermissionDeniedError,
     UnauthenticatedError,
+    UnavailableError,
 )
 from services.runtime.identifiers import new_id
 from services.runtime.metrics import Metrics
@@ -34,12 +36,15 @@ FoundHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 _WITHOUT_TOKEN = ("/grpc.health.v1.Health/",)
 _ANY_ROLE = ("/grpc.reflection.",)
 _CANCELLED = 1
+_NO_MORE = object()
 _CERTIFICATE_PREFIX = "spiffe://kat/"
 _LOG = structlog.get_logger()
 
 
 class Gate(grpc.aio.ServerInterceptor):
     """Lets authenticated, permitted calls with a deadline in, and lets nothing but typed errors out.
+
+    Streams need a deadline as all calls do, but for reflection, whose clients are tools that set none.
 
     Args:
         verifier: checks tokens.
@@ -63,6 +68,11 @@ class Gate(grpc.aio.ServerInterceptor):
         self._allowed_clients = allowed_clients
         self._metrics = metrics
         self._on_denied = on_denied
+        self._draining = asyncio.Event()
+
+    def end_streams(self) -> None:
+        """End every stream, also those to come, with UNAVAILABLE, since a stream may have no end of its own."""
+        self._draining.set()
 
     async def intercept_service(
         self,
@@ -115,9 +125,9 @@ class Gate(grpc.aio.ServerInterceptor):
             caller: Caller | None = None
             status = Status()
             try:
-                caller = await self._admit(method, context, deadline_needed=False)
+                caller = await self._admit(method, context, deadline_needed=not method.startswith(_ANY_ROLE))
                 with calling_as(caller):
-                    async for message in behaviour(request, context):
+                    async for message in self._until_it_must_end(behaviour(request, context), caller):
                         yield message
             except asyncio.CancelledError:
                 status = Status(code=_CANCELLED)
@@ -130,6 +140,42 @@ class Gate(grpc.aio.ServerInterceptor):
                 await _abort(context, status)
 
         return call
+
+    async def _until_it_must_end(
+        self, messages: AsyncGenerator[Any, None], caller: Caller
+    ) -> AsyncGenerator[Any, None]:
+        """Yield what a stream tells, and end it when the caller's token expires or this server drains."""
+        end = asyncio.ensure_future(self._must_end(caller))
+        coming: asyncio.Future[Any] | None = None
+        try:
+            while True:
+                coming = asyncio.ensure_future(anext(messages, _NO_MORE))
+                await asyncio.wait({coming, end}, return_when=asyncio.FIRST_COMPLETED)
+                message = await (coming if coming.done() else end)
+                if message is _NO_MORE:
+                    return
+                yield message
+        finally:
+            under_way = [future for future in (coming, end) if future is not None]
+            for future in under_way:
+                future.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+            await messages.aclose()
+
+    async def _must_end(self, caller: Caller) -> None:
+        """Wait until a stream of this caller has to end.
+
+        Raises:
+            UnauthenticatedError: the token has expired.
+            UnavailableError: this server drains.
+        """
+        left = (caller.expire_time - datetime.now(UTC)).total_seconds()
+        try:
+            async with asyncio.timeout(left):
+                await self._draining.wait()
+        except TimeoutError:
+            raise UnauthenticatedError("The token has expired; get a new one", reason="TOKEN_INVALID") from None
+        raise UnavailableError("This server is being stopped; call another, or try again", reason="DRAINING")
 
     async def _admit(self, method: str, context: Context, *, deadline_needed: bool = True) -> Caller:
         """Return who calls.

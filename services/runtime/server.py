@@ -79,7 +79,7 @@ class ServiceServer:
         self._schema = schema
         self._ticker = ticker
         self._metrics = metrics
-        gate = Gate(
+        self._gate = Gate(
             verifier=TokenVerifier(
                 issuer=settings.token_issuer, audience=settings.token_audience, keys=settings.token_keys
             ),
@@ -89,7 +89,7 @@ class ServiceServer:
             on_denied=on_denied,
         )
         self._server = grpc.aio.server(
-            interceptors=[gate], options=_OPTIONS, maximum_concurrent_rpcs=settings.maximum_concurrent_rpcs
+            interceptors=[self._gate], options=_OPTIONS, maximum_concurrent_rpcs=settings.maximum_concurrent_rpcs
         )
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -155,6 +155,7 @@ class ServiceServer:
     async def _drain(self) -> None:
         _LOG.info("draining", seconds=self._settings.drain_seconds)
         await self._set_health(serving=False)
+        self._gate.end_streams()
         await self._ticker.stop(self._settings.drain_seconds)
         doors = (listener.stop() for listener in self._listeners)
         await asyncio.gather(self._server.stop(self._settings.drain_seconds), *doors)

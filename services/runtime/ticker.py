@@ -26,6 +26,7 @@ class Ticker:
         )
         self._metrics = metrics
         self._last_run: dict[str, float] = {}
+        self._every: dict[str, float] = {}
         self._running: set[asyncio.Future[object]] = set()
 
     def every(self, seconds: float, name: str, job: Job) -> None:
@@ -47,6 +48,7 @@ class Ticker:
                 self._last_run[name] = time.monotonic()
 
         self._last_run[name] = time.monotonic()
+        self._every[name] = seconds
         self._scheduler.add_job(run, IntervalTrigger(seconds=seconds, timezone=UTC), next_run_time=datetime.now(UTC))
 
     def start(self) -> None:
@@ -54,9 +56,9 @@ class Ticker:
         self._scheduler.start()
 
     def stands_still(self) -> bool:
-        """Say whether a job has not come to an end for so long that this replica should take no work."""
+        """Say whether a job is so much overdue that this replica should take no work."""
         now = time.monotonic()
-        return any(now - last > STANDSTILL_SECONDS for last in self._last_run.values())
+        return any(now - last > self._every[name] + STANDSTILL_SECONDS for name, last in self._last_run.items())
 
     async def stop(self, grace_seconds: float) -> None:
         """Start no further run, and wait for those under way; cancel those that take longer."""

@@ -100,7 +100,7 @@ class TokenVerifier:
 
 
 def _has_expired(claims: Mapping[str, object]) -> bool:
-    return int(str(claims["exp"])) + LEEWAY_SECONDS <= time.time()
+    return float(str(claims["exp"])) + LEEWAY_SECONDS <= time.time()
 
 
 def _read(source: str) -> bytes:

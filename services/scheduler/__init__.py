@@ -19,6 +19,7 @@ The roster may change under booked sessions: one that could not be booked as it 
 and moves are proposed for it. A closure, an absence and a departure name every session in their way, whatever is booked
 at the same moment.
 
-A live session is one that is not cancelled; a cancelled one frees everything that it held. A booking that breaks a
+A live session is held, booked, checked in, in progress or fulfilled; one that is cancelled, missed or entered in error
+frees everything that it held. A booking that breaks a
 promise is refused with every blocker at once. A fact that another service reports is never refused.
 """

@@ -1,6 +1,7 @@
 """The scheduler's program: everything it is made of, from top to bottom."""
 
 import time
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,7 +36,7 @@ from services.scheduler.feeds.door import CalendarDoor
 from services.scheduler.feeds.limits import RateLimit
 from services.scheduler.feeds.listener import CalendarListener
 from services.scheduler.feeds.reader import FeedReader
-from services.scheduler.jobs import Upkeep, schedule
+from services.scheduler.jobs import Upkeep, schedule, schedule_pruning
 from services.scheduler.protocol_files import default_protocols
 from services.scheduler.publisher import OutboxEvents
 from services.scheduler.servicers.calendar import CalendarServicer
@@ -46,6 +47,7 @@ from services.scheduler.servicers.protocol import ProtocolServicer
 from services.scheduler.servicers.roster import RosterServicer
 from services.scheduler.servicers.session import SessionServicer
 from services.scheduler.servicers.waitlist import WaitlistServicer
+from services.scheduler.session_feed import SessionFeeds
 from services.scheduler.storage.calendar_feeds import find_feed
 from services.scheduler.storage.tables import RUNTIME_TABLES
 from services.scheduler.storage.unit import PostgresUnit
@@ -79,6 +81,12 @@ async def serve(settings: SchedulerSettings) -> None:
         proxies=settings.calendar_proxies,
     )
     calls = Calls(database, Writer(database, RUNTIME_TABLES), unit)
+    feeds = SessionFeeds(
+        calls.reading_of,
+        watch_seconds=settings.watch_seconds,
+        heartbeat_seconds=settings.watch_heartbeat_seconds,
+        maximum_watchers=settings.maximum_watchers,
+    )
     server = ServiceServer(
         settings,
         services=SERVICES,
@@ -93,7 +101,10 @@ async def serve(settings: SchedulerSettings) -> None:
         course_pb2_grpc.add_ProtocolServiceServicer_to_server, ProtocolServicer(calls, clock, default_protocols())
     )
     server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, CourseServicer(calls, clock, SystemClock()))
-    server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, SessionServicer(calls, clock, settings.policy()))
+    server.add(
+        session_pb2_grpc.add_SessionServiceServicer_to_server,
+        SessionServicer(calls, clock, settings.policy(), feeds),
+    )
     server.add(waitlist_pb2_grpc.add_WaitlistServiceServicer_to_server, WaitlistServicer(calls, clock))
     server.add(
         calendar_pb2_grpc.add_CalendarServiceServicer_to_server,
@@ -110,6 +121,7 @@ async def serve(settings: SchedulerSettings) -> None:
         ticker.every(
             MEASURED_EVERY_SECONDS, "backlog", Backlog(database, metrics, event_measures(RUNTIME_TABLES)).measure
         )
+        schedule_pruning(ticker, database, timedelta(days=settings.watch_days))
         await server.run()
 
 

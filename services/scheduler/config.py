@@ -34,6 +34,16 @@ class SchedulerSettings(ServiceSettings):
     # Seconds between looks for holds and offers to end, no-shows and slots to offer.
     upkeep_seconds: Annotated[float, Field(gt=0)] = 3
 
+    # Seconds between looks for changes of sessions, for those who watch them.
+    watch_seconds: Annotated[float, Field(gt=0)] = 1.0
+    # Seconds after which a watcher to whom nothing was told is told that its stream lives.
+    watch_heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
+    # Watchers at once; more are refused with RESOURCE_EXHAUSTED. Each counts against maximum_concurrent_rpcs for as
+    # long as it watches: keep this well below that.
+    maximum_watchers: Annotated[int, Field(ge=1)] = 100
+    # Days for which changes are kept: how long a watcher may be away and be told what it missed.
+    watch_days: Annotated[float, Field(gt=0)] = 7.0
+
     # Calendar feeds: what their addresses begin with, such as "https://calendar.clinic.example", and a file of 32
     # random bytes that their secret part is derived from. Without both no feed can be made.
     calendar_base_url: str = ""

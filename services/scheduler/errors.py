@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.runtime.errors import AbortedError, AlreadyExistsError, FailedPreconditionError, PermissionDeniedError
+from services.runtime.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    FailedPreconditionError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+)
 from services.runtime.errors import Blocker as StatusBlocker
 from services.scheduler.domain.blockers import Blocker
 from services.scheduler.domain.extension import Hit
@@ -112,6 +118,25 @@ class RaceLostError(AbortedError):
 
     def __init__(self) -> None:
         super().__init__("Another change came in between; read again and retry", reason="RACE_LOST")
+
+
+class PositionExpiredError(FailedPreconditionError):
+    """What came after a position cannot be told any more: it is too old, or of a database with another past."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What changed since this position is not known here any more; list anew, and watch without a position",
+            reason="POSITION_EXPIRED",
+        )
+
+
+class TooManyWatchersError(ResourceExhaustedError):
+    """As many watch as this replica bears."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many watch here already; try again shortly, or at another replica", reason="TOO_MANY_WATCHERS"
+        )
 
 
 class CourseOpenError(AlreadyExistsError):

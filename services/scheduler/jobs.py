@@ -4,6 +4,7 @@ After an outage everything that fell due meanwhile is found, since it is read of
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -16,6 +17,11 @@ from services.scheduler.domain.policy import SchedulingPolicy
 from services.scheduler.ports.due import Due
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import UnitMaker
+from services.scheduler.storage.change_pruning import (
+    delete_old_changes,
+    order_foreign_changes,
+    organizations_with_old_changes,
+)
 from services.scheduler.storage.courses import organizations
 from services.scheduler.use_cases.reviews import flag_review
 from services.scheduler.use_cases.upkeep import expire_hold, miss_session
@@ -24,6 +30,8 @@ from services.scheduler.use_cases.waitlist import offer_slot, settle_offer
 REVIEWS_EVERY_SECONDS = 30.0
 SWEEP_EVERY_SECONDS = 600.0
 """How often all who wait are looked at: a shift or a protocol may have opened time that nobody gave back."""
+PRUNED_EVERY_SECONDS = 600.0
+PRUNED_AT_ONCE = 10_000
 
 Work = Callable[[UUID, UnitOfWork], Awaitable[object]]
 _LOG = structlog.get_logger()
@@ -149,3 +157,27 @@ def schedule(ticker: Ticker, upkeep: Upkeep, *, every_seconds: float) -> None:
     ticker.every(every_seconds, "upkeep", upkeep.do_due)
     ticker.every(REVIEWS_EVERY_SECONDS, "flag_reviews_due", upkeep.flag_reviews_due)
     ticker.every(SWEEP_EVERY_SECONDS, "sweep_waitlist", upkeep.sweep_waitlist)
+
+
+def schedule_pruning(ticker: Ticker, database: Database, kept: timedelta) -> None:
+    """Delete changes of sessions, once they are older than `kept`, every ten minutes."""
+
+    async def prune() -> None:
+        await prune_changes(database, kept)
+
+    ticker.every(PRUNED_EVERY_SECONDS, "prune_session_changes", prune)
+
+
+async def prune_changes(database: Database, kept: timedelta, *, at_once: int = PRUNED_AT_ONCE) -> int:
+    """Delete the changes of sessions that are older than `kept`, some at a time; return how many."""
+    async with database.transaction(ALL_ORGANIZATIONS) as connection:
+        await order_foreign_changes(connection)
+        found = await organizations_with_old_changes(connection, kept)
+    deleted = 0
+    for organization_id in found:
+        part = at_once
+        while part == at_once:
+            async with database.transaction(ALL_ORGANIZATIONS) as connection:
+                part = await delete_old_changes(connection, organization_id, kept, at_once)
+            deleted += part
+    return deleted

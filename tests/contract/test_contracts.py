@@ -23,7 +23,7 @@ from tests.support.contracts import (
     services,
 )
 
-READS = ("Get", "List", "Find", "Validate")
+READS = ("Get", "List", "Find", "Validate", "Watch")
 
 
 @pytest.fixture(scope="session")

@@ -67,16 +67,24 @@ def _call(channel: grpc.aio.Channel, method: MethodDescriptor) -> Any:
     )
 
 
+async def _first_message(channel: grpc.aio.Channel, method: MethodDescriptor, request: Any, metadata: Any) -> None:
+    call = channel.unary_stream(
+        f"/{method.containing_service.full_name}/{method.name}",
+        GetMessageClass(method.input_type).SerializeToString,
+        GetMessageClass(method.output_type).FromString,
+    )(request, timeout=10, metadata=metadata)
+    assert await call.read() is not grpc.aio.EOF
+    call.cancel()
+
+
 async def _code(channel: grpc.aio.Channel, method: MethodDescriptor, metadata: Any) -> tuple[grpc.StatusCode, str]:
     """Call with an empty request; the answer must be a refusal before anything is read."""
-    request_class, answer_class = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
-    call = channel.unary_unary(
-        f"/{method.containing_service.full_name}/{method.name}",
-        request_class.SerializeToString,
-        answer_class.FromString,
-    )
+    request = GetMessageClass(method.input_type)()
     try:
-        await call(request_class(), timeout=10, metadata=metadata)
+        if method.server_streaming:
+            await _first_message(channel, method, request, metadata)
+        else:
+            await _call(channel, method)(request, timeout=10, metadata=metadata)
     except grpc.aio.AioRpcError as error:
         return error.code(), reason_of(status_from(error))
     return grpc.StatusCode.OK, ""

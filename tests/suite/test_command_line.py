@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,29 @@ async def test_call_refused_says_every_fault(suite: SuiteProcess) -> None:
     said = await kat(suite, "call", method, "-", code=1, stdin=json.dumps({"booking": booking}))
     for path in ("booking.course", "booking.room", "booking.arrival.date", "booking.arrival.time"):
         assert path in said
+
+
+WATCH = "kat.scheduler.v1.SessionService/WatchSessions"
+
+
+async def test_a_stream_is_printed_a_line_for_each_message_until_its_deadline(suite: SuiteProcess) -> None:
+    (line,) = (await kat(suite, "call", WATCH, "--seconds", "1")).splitlines()
+    position = json.loads(line)["position"]
+    again = await kat(suite, "call", WATCH, json.dumps({"position": position}), "--seconds", "1")
+    assert json.loads(again.splitlines()[0]) == {"position": position}
+    assert "position" in await kat(suite, "call", WATCH, '{"position": "x"}', code=1)
+
+
+async def test_a_stream_ends_with_ctrl_c_and_without_complaint(suite: SuiteProcess) -> None:
+    command = [sys.executable, "-m", "services.cli", "call", "--data", str(suite.data.root), WATCH, "--seconds", "60"]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert "position" in json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+    process.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(process.communicate(), 10) == (b"", b"")
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +33,10 @@ def call(
     token_file: Annotated[Path | None, typer.Option(help="A file that holds one.", exists=True)] = None,
     seconds: Annotated[float, typer.Option(help="Deadline.", min=0.1)] = 10,
 ) -> None:
-    """Call an RPC of the running suite and print the answer as JSON; a missing request_id is filled in."""
+    """Call an RPC of the running suite and print the answer as JSON; a missing request_id is filled in.
+
+    A stream is printed a line for each message, until its deadline or Ctrl-C.
+    """
     folder = DataFolder(data.absolute())
     given = token_file.read_text(encoding="ascii").strip() if token_file else token
     given = given or issue_token(folder, subject="cli", roles=[role.value], name="Command line")
@@ -46,8 +49,28 @@ def call(
 async def _call(folder: DataFolder, method: str, body: str, token: str, seconds: float) -> None:
     async with identity(folder).channel(_address(folder, method)) as channel:
         descriptor = await _descriptor(channel, method, token)
-        async for answer in _answers(channel, descriptor, _request(descriptor, body), token, seconds):
-            OUT.print_json(json_format.MessageToJson(answer, preserving_proto_field_name=True))
+        request = _request(descriptor, body)
+        if descriptor.server_streaming:
+            await _print_stream(_stream(channel, descriptor, request, token, seconds))
+            return
+        answer = await _answer(channel, descriptor, request, token, seconds)
+        OUT.print_json(json_format.MessageToJson(answer, preserving_proto_field_name=True))
+
+
+async def _print_stream(answers: AsyncIterator[Any]) -> None:
+    """Print each message on a line of its own, until the stream ends, its deadline is reached or the user ends it."""
+    printed = False
+    try:
+        async for answer in answers:
+            OUT.print_json(
+                json_format.MessageToJson(answer, preserving_proto_field_name=True, indent=None), indent=None
+            )
+            printed = True
+    except asyncio.CancelledError:  # Ctrl-C
+        return
+    except grpc.aio.AioRpcError as error:
+        if not printed or error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise
 
 
 def _address(folder: DataFolder, method: str) -> str:
@@ -108,16 +131,24 @@ def _request(descriptor: MethodDescriptor, body: str) -> Any:
     return message
 
 
-async def _answers(
+async def _answer(
+    channel: grpc.aio.Channel, descriptor: MethodDescriptor, request: Any, token: str, seconds: float
+) -> Any:
+    method = channel.unary_unary(_path(descriptor), type(request).SerializeToString, _parser(descriptor))
+    return await method(request, timeout=seconds, metadata=bearer(token))
+
+
+def _stream(
     channel: grpc.aio.Channel, descriptor: MethodDescriptor, request: Any, token: str, seconds: float
 ) -> AsyncIterator[Any]:
-    path = f"/{descriptor.containing_service.full_name}/{descriptor.name}"
-    serialize = type(request).SerializeToString
-    parse = GetMessageClass(descriptor.output_type).FromString
-    if descriptor.server_streaming:
-        async for answer in channel.unary_stream(path, serialize, parse)(
-            request, timeout=seconds, metadata=bearer(token)
-        ):
-            yield answer
-    else:
-        yield await channel.unary_unary(path, serialize, parse)(request, timeout=seconds, metadata=bearer(token))
+    method = channel.unary_stream(_path(descriptor), type(request).SerializeToString, _parser(descriptor))
+    return aiter(method(request, timeout=seconds, metadata=bearer(token)))
+
+
+def _path(descriptor: MethodDescriptor) -> str:
+    return f"/{descriptor.containing_service.full_name}/{descriptor.name}"
+
+
+def _parser(descriptor: MethodDescriptor) -> Callable[[bytes], Any]:
+    parse: Callable[[bytes], Any] = GetMessageClass(descriptor.output_type).FromString
+    return parse

@@ -14,7 +14,7 @@ from services.scheduler.use_cases.extending import Extended, Extension
 from services.scheduler.use_cases.series import Occurrence, Series, SeriesFinding
 
 _MAXIMUM_WEEKS = 8
-_MAXIMUM_SERIES = 100
+_MAXIMUM_SERIES = 52
 _MAXIMUM_MOVES = 50
 
 

@@ -38,7 +38,16 @@ def place(interval: Interval, occupied: Sequence[Occupied], ratio: int) -> Place
     if free is not None:
         return Placement(free)
     # Those beyond a ratio that was lowered since stay where they are: nobody is in their way.
-    return _deal_anew(interval, [held for held in occupied if held.lane <= ratio])
+    return _deal_anew(interval, _tied_to(interval, [held for held in occupied if held.lane <= ratio]))
+
+
+def _tied_to(interval: Interval, occupied: Sequence[Occupied]) -> list[Occupied]:
+    """Return the sessions that overlap an interval, or each other in a chain from it; others keep their lanes."""
+    hull, tied = interval, list[Occupied]()
+    while found := [held for held in occupied if held not in tied and held.interval.overlaps(hull)]:
+        tied += found
+        hull = Interval(min(one.interval.start for one in tied), max(one.interval.end for one in tied))
+    return tied
 
 
 def _most_at_once(interval: Interval, overlapping: Sequence[Occupied]) -> int:

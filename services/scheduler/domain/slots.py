@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 
 from services.scheduler.domain.blockers import BlockerCode
 from services.scheduler.domain.interval import Interval
+from services.scheduler.domain.protocol import Protocol
 
 GRID = timedelta(minutes=15)
 """Slots start on quarters of an hour, on the clinic's clock as in UTC: every zone's offset is a multiple of one."""
@@ -54,6 +56,21 @@ class SlotSearch:
     latest_time: time | None = None
     preferred_supervisor: UUID | None = None
     excluded_dates: tuple[date, ...] = ()
+
+    @classmethod
+    def of(
+        cls, protocol: Protocol, *, clinic_ids: tuple[UUID, ...], dates: tuple[date, ...], after: datetime, **more: Any
+    ) -> "SlotSearch":
+        """Return the search for a session of a protocol."""
+        return cls(
+            protocol_code=protocol.code,
+            clinic_ids=clinic_ids,
+            dates=dates,
+            attendance=protocol.phases.attendance,
+            turnover=protocol.phases.turnover,
+            after=after,
+            **more,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

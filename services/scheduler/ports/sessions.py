@@ -55,6 +55,10 @@ class SessionRepository(Port):
         """Return sessions by start."""
         ...
 
+    async def standing(self, session_ids: Collection[UUID]) -> list[Session]:
+        """Return these sessions as they stand now, in no order."""
+        ...
+
     async def lock_days(self, days: Sequence[tuple[UUID, date]]) -> None:
         """Let nothing else be booked at these clinics on these dates until this unit of work ends."""
         ...
@@ -95,8 +99,8 @@ class SessionRepository(Port):
         """Store a session's new place in time. Raises RaceLostError where a constraint refuses it."""
         ...
 
-    async def restore(self, session: Session, assignment: Assignment) -> None:
-        """Let a missed session stand again where it stood. Raises RaceLostError where a constraint refuses it."""
+    async def restore(self, session: Session, assignment: Assignment) -> bool:
+        """Let a missed session stand again where it stood; False where a constraint refuses it: nothing is changed."""
         ...
 
     async def supervise(self, session: Session, since: datetime, interval: Interval, assignment: Assignment) -> None:

@@ -5,6 +5,7 @@ from typing import Protocol as Port
 
 from services.scheduler.ports.availability import Availability, Departures, StrandedSessions
 from services.scheduler.ports.calendar_feeds import CalendarFeedRepository
+from services.scheduler.ports.changes import ChangeRepository
 from services.scheduler.ports.courses import CourseRecords, CourseRepository, ProtocolRepository
 from services.scheduler.ports.due import DueRepository
 from services.scheduler.ports.events import Events
@@ -41,6 +42,11 @@ class UnitOfWork(Port):
     @property
     def sessions(self) -> SessionRepository:
         """Sessions."""
+        ...
+
+    @property
+    def changes(self) -> ChangeRepository:
+        """What changed of sessions."""
         ...
 
     @property

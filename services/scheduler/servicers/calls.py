@@ -1,7 +1,7 @@
 """How a call gets its unit of work: one transaction of the caller's organization."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 from uuid import UUID
 
@@ -33,10 +33,13 @@ class Calls:
         self._writer = writer
         self._unit = unit
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[UnitOfWork]:
+    def reading(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """Open a unit of work that writes nothing."""
-        organization_id = current_caller().organization
+        return self.reading_of(current_caller().organization)
+
+    @asynccontextmanager
+    async def reading_of(self, organization_id: UUID) -> AsyncIterator[UnitOfWork]:
+        """Open a unit of work of an organization that writes nothing, for what outlives a call."""
         async with self._database.transaction(organization_id) as connection:
             yield self._unit(connection, organization_id)
 

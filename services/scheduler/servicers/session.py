@@ -1,6 +1,7 @@
 """SessionService."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import grpc
@@ -8,16 +9,19 @@ from google.protobuf.message import Message
 
 from kat.scheduler.v1 import session_pb2
 from kat.scheduler.v1.session_pb2_grpc import SessionServiceServicer
+from services.runtime.auth import current_caller
 from services.runtime.clock import Clock
 from services.scheduler.convert import series as convert_series
 from services.scheduler.convert import session as convert
 from services.scheduler.convert.common import page_of, resource
 from services.scheduler.convert.slots import slot_question, slots_message
 from services.scheduler.convert.supervision import hand_over
+from services.scheduler.convert.watching import watch_message, watched
 from services.scheduler.domain.policy import SchedulingPolicy
 from services.scheduler.domain.session import Session
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.servicers.calls import Calls
+from services.scheduler.session_feed import SessionFeeds
 from services.scheduler.use_cases import booking, extending, holding, rescheduling, series, sessions
 from services.scheduler.use_cases.slots import find_slots
 from services.scheduler.use_cases.supervising import hand_over_supervision
@@ -34,12 +38,14 @@ class SessionServicer(SessionServiceServicer):
 
     Args:
         policy: how long a slot is held.
+        feeds: tells of changes of sessions.
     """
 
-    def __init__(self, calls: Calls, clock: Clock, policy: SchedulingPolicy) -> None:
+    def __init__(self, calls: Calls, clock: Clock, policy: SchedulingPolicy, feeds: SessionFeeds) -> None:
         self._calls = calls
         self._clock = clock
         self._policy = policy
+        self._feeds = feeds
 
     async def FindSlots(  # noqa: N802 - the contract's name
         self, request: session_pb2.FindSlotsRequest, _context: Context
@@ -165,6 +171,15 @@ class SessionServicer(SessionServiceServicer):
         wanted, page = convert.session_filter(request), page_of(request)
         async with self._calls.reading() as unit:
             return convert.sessions_message(request, await unit.sessions.page(page, wanted))
+
+    async def WatchSessions(  # noqa: N802 - the contract's name
+        self, request: session_pb2.WatchSessionsRequest, _context: Context
+    ) -> AsyncGenerator[session_pb2.WatchSessionsResponse, None]:
+        """Tell of every change of sessions."""
+        wanted, position = watched(request)
+        async with aclosing(self._feeds.watch(current_caller().organization, wanted, position)) as news:
+            async for told in news:
+                yield watch_message(told.position, told.session)
 
     async def _one(
         self, request: Message, command: Command, use_case: UseCase[Command, Session]

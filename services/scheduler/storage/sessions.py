@@ -13,6 +13,7 @@ from services.scheduler.domain.course import Course
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.protocol import LimitCode
 from services.scheduler.domain.session import HOLD_EXPIRED, Session, SessionState, Supervision
+from services.scheduler.errors import RaceLostError
 from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.ports.roster import Place
 from services.scheduler.ports.sessions import NewSession, SessionFilter
@@ -121,6 +122,11 @@ class PostgresSessions(PostgresSurroundings):
             self._connection, statement, (_SESSION.c.start_time, _SESSION.c.session_id), page, session_rows.session
         )
 
+    async def standing(self, session_ids: Collection[UUID]) -> list[Session]:
+        """See the port."""
+        rows = await self._connection.execute(_SELECT.where(_SESSION.c.session_id.in_(session_ids)))
+        return [session_rows.session(row) for row in rows]
+
     async def lock_days(self, days: Sequence[tuple[UUID, date]]) -> None:
         """See the port.
 
@@ -153,13 +159,18 @@ class PostgresSessions(PostgresSurroundings):
         await self._update(session, **new_session.stands(place, session.plan), **_state(session))
         await self._supervision.add(session.session_id, session.plan.interval, assignment)
 
-    async def restore(self, session: Session, assignment: Assignment) -> None:
+    async def restore(self, session: Session, assignment: Assignment) -> bool:
         """See the port."""
-        await self._supervision.clear(session.session_id)
         free_place = new_session.FREE_PLACE.bindparams(of_course=session.course_id)
         place = _SESSION.c.place if session.counted else free_place
-        await self._update(session, place=place, **_state(session))
-        await self._supervision.add(session.session_id, session.plan.interval, assignment)
+        try:
+            async with self._connection.begin_nested():
+                await self._supervision.clear(session.session_id)
+                await self._update(session, place=place, **_state(session))
+                await self._supervision.add(session.session_id, session.plan.interval, assignment)
+        except RaceLostError:
+            return False
+        return True
 
     async def prolong(self, session: Session) -> None:
         """See the port."""

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scheduler.ports.events import Events
 from services.scheduler.storage.availability import PostgresAvailability
 from services.scheduler.storage.calendar_feeds import PostgresCalendarFeeds
+from services.scheduler.storage.changes import PostgresChanges
 from services.scheduler.storage.course_records import PostgresCourseRecords
 from services.scheduler.storage.courses import PostgresCourses
 from services.scheduler.storage.departures import PostgresDepartures
@@ -32,6 +33,7 @@ class PostgresUnit:
         self.courses = PostgresCourses(connection, organization_id)
         self.course_records = PostgresCourseRecords(connection, organization_id)
         self.sessions = PostgresSessions(connection, organization_id)
+        self.changes = PostgresChanges(connection, organization_id)
         self.slots = PostgresSlots(connection)
         self.due = PostgresDue(connection)
         self.waitlist = PostgresWaitlist(connection, organization_id)

@@ -39,7 +39,10 @@ class Booking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One session that is to stand somewhere: of which course, where, when, and which one is being moved."""
+    """One session that is to stand somewhere: of which course, where, when, and which one is being moved.
+
+    `planned` is how it stood, where it is to stand just so again; otherwise its protocol says how long it takes.
+    """
 
     course: Course
     protocol: Protocol
@@ -47,6 +50,7 @@ class Attempt:
     arrival: LocalTime
     supervisor_id: UUID | None
     moving: UUID | None = None
+    planned: Plan | None = None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -55,6 +59,8 @@ class Attempt:
 
     def plan(self) -> Plan | Blocker:
         """Lay out the session, or say why its local time means no single instant."""
+        if self.planned is not None:
+            return self.planned
         arrival = resolve(self.arrival, self.zone)
         return arrival if isinstance(arrival, Blocker) else plan(arrival, self.protocol.phases, self.zone)
 

@@ -13,17 +13,17 @@ from services.scheduler.domain.extension import Cover, DownstreamMove, Hit
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.local_time import local_time_of
 from services.scheduler.domain.session import ATTENDED, Session, SessionState
-from services.scheduler.domain.slots import Slot, SlotSearch
+from services.scheduler.domain.slots import Slot
 from services.scheduler.errors import BookingRefusedError, ExtensionRefusedError, StaleEtagError
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.booking import Attempt, free, look, require_state
+from services.scheduler.use_cases.proposing import nearest_slots
 from services.scheduler.use_cases.rescheduling import attempt_at, move_all
 
 PROPOSAL_DAYS = 6
 """How many days after its own date a proposal for a session that is hit may lie."""
 LONGEST = timedelta(hours=12)
 _NOT_BEGUN = frozenset({SessionState.HELD, SessionState.BOOKED, SessionState.CHECKED_IN})
-_SLOTS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ async def validate_extension(command: Extension, unit: UnitOfWork, clock: Clock)
     """
     async with unit.rehearsal():
         session, longer = await _longer(command, unit, clock.now())
-        hits = await _make_way(session, longer, unit)
+        hits = await _make_way(session, longer, unit, clock.now())
         proposed = await _propose(hits, unit, clock.now())
         return Extended(
             replace(longer, supervisions=(await unit.sessions.get(session.session_id)).supervisions), proposed
@@ -80,9 +80,9 @@ async def extend_session(command: Extension, unit: UnitOfWork, clock: Clock) -> 
     """
     now = clock.now()
     session, longer = await _longer(command, unit, now)
-    hits = await _make_way(session, longer, unit)
+    hits = await _make_way(session, longer, unit, now)
     moves = {move.session_id: move for move in command.moves}
-    _require_hit(command.moves, hits)
+    _require_possible(command.moves, hits)
     if any(hit.session.session_id not in moves for hit in hits):
         raise ExtensionRefusedError(await _propose(hits, unit, now), session.name)
     for hit in hits:
@@ -109,8 +109,9 @@ async def _longer(command: Extension, unit: UnitOfWork, now: datetime) -> tuple[
     return session, session.changed(now, plan=later)
 
 
-async def _make_way(session: Session, longer: Session, unit: UnitOfWork) -> list[Hit]:
+async def _make_way(session: Session, longer: Session, unit: UnitOfWork, now: datetime) -> list[Hit]:
     """Take everything that the later end runs into out of the schedule, and store the later end."""
+    await unit.sessions.expire_holds(now, session.patient_id, [(session.clinic_id, session.plan.local_date)])
     attempt = await attempt_at(session, unit)
     around = await unit.sessions.around(longer.plan, attempt.place, attempt.course, moving=session.session_id)
     in_room = [await unit.sessions.lock(one) for one in sorted(around.room_sessions)]
@@ -174,24 +175,10 @@ async def _propose(hits: Sequence[Hit], unit: UnitOfWork, now: datetime) -> tupl
 async def _nearest(session: Session, attempt: Attempt, unit: UnitOfWork, now: datetime) -> Slot | None:
     """Return the free slot nearest to a session's time: on its own date if there is one, otherwise soon after."""
     commitments = await unit.sessions.commitments(session.patient_id, moving=session.session_id)
-    own = session.plan.local_date
-    days = [own + timedelta(days=n) for n in range(PROPOSAL_DAYS + 1)]
-    allowed = tuple(day for day in days if not date_blockers(attempt.course, day, commitments))
-    search = SlotSearch(
-        protocol_code=attempt.protocol.code,
-        clinic_ids=(session.clinic_id,),
-        dates=allowed,
-        attendance=attempt.protocol.phases.attendance,
-        turnover=attempt.protocol.phases.turnover,
-        after=now,
-    )
-    slots = await unit.slots.find(search, limit=_SLOTS) if allowed else []
-
-    def distance(slot: Slot) -> tuple[int, timedelta]:
-        local = slot.interval.start.astimezone(session.zone)
-        return (local.date() - own).days, abs(slot.interval.start - session.plan.start_time)
-
-    return min(slots, key=distance, default=None)
+    further = 0 if session.state is SessionState.CHECKED_IN else PROPOSAL_DAYS
+    days = [session.plan.local_date + timedelta(days=n) for n in range(further + 1)]
+    allowed = [day for day in days if not date_blockers(attempt.course, day, commitments)]
+    return next(iter(await nearest_slots(attempt, allowed, unit, now, count=1)), None)
 
 
 async def _rehearse(session: Session, attempt: Attempt, slot: Slot, unit: UnitOfWork, now: datetime) -> None:
@@ -212,12 +199,16 @@ async def _wanted(session: Session, move: DownstreamMove, unit: UnitOfWork) -> A
     return replace(attempt, place=place, arrival=move.arrival, supervisor_id=move.supervisor_id)
 
 
-def _require_hit(moves: Sequence[DownstreamMove], hits: Sequence[Hit]) -> None:
-    hit = {one.session.session_id for one in hits}
-    faults = [
-        FieldViolation(f"moves[{n}].session", "is not in the way of the later end; move it by itself")
-        for n, move in enumerate(moves)
-        if move.session_id not in hit
-    ]
+def _require_possible(moves: Sequence[DownstreamMove], hits: Sequence[Hit]) -> None:
+    hit = {one.session.session_id: one.session for one in hits}
+    faults = []
+    for n, move in enumerate(moves):
+        session = hit.get(move.session_id)
+        if session is None:
+            text = "is not in the way of the later end; move it by itself"
+            faults.append(FieldViolation(f"moves[{n}].session", text))
+        elif session.state is SessionState.CHECKED_IN and move.arrival.date != session.plan.local_date:
+            text = "the patient is there already: choose a time on the same date"
+            faults.append(FieldViolation(f"moves[{n}].arrival", text))
     if faults:
         raise InvalidArgumentError(faults)

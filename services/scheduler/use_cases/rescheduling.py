@@ -8,7 +8,7 @@ from uuid import UUID
 from services.runtime.clock import Clock
 from services.scheduler.domain.blockers import Blocker
 from services.scheduler.domain.local_time import LocalTime, instants_of, local_time_of
-from services.scheduler.domain.session import Session
+from services.scheduler.domain.session import Session, SessionState
 from services.scheduler.errors import BookingRefusedError
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.booking import Attempt, Look, free, lock_days, look, require_booked
@@ -128,5 +128,6 @@ def _dated(seen: Look, attempt: Attempt) -> list[Blocker]:
 
 async def _told(previous: Session, unit: UnitOfWork) -> Session:
     stored = await unit.sessions.get(previous.session_id)
-    await unit.events.session_rescheduled(stored, previous)
+    if previous.state is not SessionState.HELD:  # of which nobody was told
+        await unit.events.session_rescheduled(stored, previous)
     return stored

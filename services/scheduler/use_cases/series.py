@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.runtime.clock import Clock
@@ -12,15 +12,16 @@ from services.scheduler.domain.cadence import Commitment
 from services.scheduler.domain.course import Course
 from services.scheduler.domain.local_time import LocalTime, instants_of
 from services.scheduler.domain.session import Session
-from services.scheduler.domain.slots import Slot, SlotSearch
+from services.scheduler.domain.slots import Slot
 from services.scheduler.errors import BookingRefusedError
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.booking import Attempt, Booking, Finding, add_session, attempt_of, examine, lock_days
+from services.scheduler.use_cases.proposing import nearest_slots
 
-ALTERNATIVES = 3
 ALTERNATIVE_DAYS = 6
 """How far from its date the alternatives of a clashing session may lie."""
-_SLOTS_OF_A_DAY = 96
+ALTERNATIVES_AT_MOST = 12
+"""For so many of its dates a series is told of alternatives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +109,10 @@ async def _finding(
     series: Series, course: Course, seen: Sequence[tuple[Attempt, Finding]], unit: UnitOfWork, now: datetime
 ) -> SeriesFinding:
     others = [_commitment(attempt, course) for attempt, _ in seen]
-    occurrences = []
+    occurrences: list[Occurrence] = []
     for number, (attempt, finding) in enumerate(seen):
         alternatives: list[Slot] = []
-        if finding.blockers:
+        if finding.blockers and sum(bool(one.alternatives) for one in occurrences) < ALTERNATIVES_AT_MOST:
             held = await unit.sessions.commitments(course.patient_id)
             apart = [*held, *others[:number], *others[number + 1 :]]
             alternatives = await _alternatives(attempt, apart, unit, now)
@@ -142,37 +143,10 @@ def _too_dense(series: Series, course: Course) -> list[Blocker]:
 
 async def _alternatives(attempt: Attempt, apart: Sequence[Commitment], unit: UnitOfWork, now: datetime) -> list[Slot]:
     """Return the free slots nearest to a session's time: on its date, otherwise on the nearest allowed ones."""
-    wanted = attempt.arrival.date
-    nearby = sorted(
-        (wanted + timedelta(days=days) for days in range(-ALTERNATIVE_DAYS, ALTERNATIVE_DAYS + 1)),
-        key=lambda day: (abs(day - wanted), day),
-    )
+    days = range(-ALTERNATIVE_DAYS, ALTERNATIVE_DAYS + 1)
+    nearby = [attempt.arrival.date + timedelta(days=day) for day in days]
     allowed = [day for day in nearby if not date_blockers(attempt.course, day, apart)]
-    if not allowed:
-        return []
-    slots = [slot for day in allowed[:1] for slot in await _slots(attempt, [day], unit, now)]
-    if len(slots) < ALTERNATIVES and allowed[1:]:
-        slots += await _slots(attempt, allowed[1:], unit, now)
-    return sorted(slots, key=lambda slot: _distance(slot, attempt))[:ALTERNATIVES]
-
-
-async def _slots(attempt: Attempt, dates: Sequence[date], unit: UnitOfWork, now: datetime) -> list[Slot]:
-    search = SlotSearch(
-        protocol_code=attempt.protocol.code,
-        clinic_ids=(attempt.place.clinic_id,),
-        dates=tuple(sorted(dates)),
-        attendance=attempt.protocol.phases.attendance,
-        turnover=attempt.protocol.phases.turnover,
-        after=now,
-    )
-    return await unit.slots.find(search, limit=_SLOTS_OF_A_DAY * len(dates))
-
-
-def _distance(slot: Slot, attempt: Attempt) -> tuple[timedelta, int, datetime]:
-    local = slot.interval.start.astimezone(attempt.zone)
-    wanted = attempt.arrival
-    minutes = (local.hour - wanted.time.hour) * 60 + local.minute - wanted.time.minute
-    return abs(local.date() - wanted.date), abs(minutes), slot.interval.start
+    return await nearest_slots(attempt, allowed, unit, now)
 
 
 def _named(occurrence: Occurrence) -> list[Blocker]:

@@ -1,14 +1,15 @@
 """What becomes of a session until the dose: cancelled, confirmed, come, not come, or entered in error."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from services.runtime.clock import Clock
 from services.runtime.errors import Blocker
+from services.scheduler.domain.blockers import Blocker as DomainBlocker
 from services.scheduler.domain.blockers import BlockerCode
 from services.scheduler.domain.course import Course, CourseState
-from services.scheduler.domain.session import Session, SessionState
+from services.scheduler.domain.session import LIVE, Session, SessionState
 from services.scheduler.errors import CheckInRefusedError, DoseRecordedError, NotYetDueError
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.booking import free, look, require_booked, require_state
@@ -79,7 +80,7 @@ async def confirm_session(change: SessionChange, unit: UnitOfWork, clock: Clock)
         WrongStateError: it is not booked.
     """
     session = await unit.sessions.lock(change.session_id)
-    if session.confirm_time is not None and session.state is not SessionState.CANCELLED:
+    if session.confirm_time is not None and session.state in LIVE:
         return session
     require_booked(session, change.etag)
     now = clock.now()
@@ -169,11 +170,15 @@ async def check_in_session(change: SessionChange, unit: UnitOfWork, clock: Clock
 
 async def stand_again(session: Session, unit: UnitOfWork, now: datetime) -> list[Blocker]:
     """Let a session that was a no-show stand where it stood, in its new state; or say what is there now."""
-    seen = await look(await attempt_at(session, unit), unit, now, further_sessions=int(not session.counted))
+    attempt = replace(await attempt_at(session, unit), planned=session.plan)
+    seen = await look(attempt, unit, now, further_sessions=int(not session.counted))
     in_the_way = [one for one in seen.blockers if one.code is not BlockerCode.PAST]
     if not in_the_way:
         _, assignment = free(seen.finding)
-        await unit.sessions.restore(session, assignment)
+        if await unit.sessions.restore(replace(session, too_early=False), assignment):
+            return []
+        text = "its place was given away meanwhile; book another"
+        in_the_way = [DomainBlocker(BlockerCode.ROOM_BUSY, text)]
     return [Blocker(one.code, session.name, one.description) for one in in_the_way]
 
 
@@ -181,6 +186,8 @@ def _arrival_blockers(session: Session, course: Course, now: datetime) -> list[B
     name = f"sessions/{session.session_id}"
     blockers = []
     today = now.astimezone(session.zone).date()
+    if now >= session.plan.end_time and today == session.plan.local_date:
+        blockers.append(Blocker(BlockerCode.PAST, name, "the session is over; book another"))
     if today != session.plan.local_date:
         text = f"the session is on {session.plan.local_date}, and it is {today} at the clinic; reschedule it first"
         blockers.append(Blocker("OTHER_DATE", name, text))

@@ -60,12 +60,10 @@ async def find_slots(question: SlotQuestion, unit: UnitOfWork, clock: Clock) -> 
 def _search(
     question: SlotQuestion, protocol: Protocol, of_date: Mapping[date, tuple[BlockerCode, ...]], now: datetime
 ) -> SlotSearch:
-    return SlotSearch(
-        protocol_code=protocol.code,
+    return SlotSearch.of(
+        protocol,
         clinic_ids=question.clinic_ids,
         dates=question.dates,
-        attendance=protocol.phases.attendance,
-        turnover=protocol.phases.turnover,
         after=now,
         earliest_time=question.earliest_time,
         latest_time=question.latest_time,

@@ -175,12 +175,10 @@ async def _suitable(entry: WaitlistEntry, course: Course, unit: UnitOfWork, now:
     if not dates:
         return []
     protocol = await unit.protocols.get(course.protocol_id)
-    search = SlotSearch(
-        protocol_code=protocol.code,
+    search = SlotSearch.of(
+        protocol,
         clinic_ids=suits.clinic_ids,
         dates=dates,
-        attendance=protocol.phases.attendance,
-        turnover=protocol.phases.turnover,
         after=now + entry.wish.notice,
         earliest_time=suits.earliest_time,
         latest_time=suits.latest_time,

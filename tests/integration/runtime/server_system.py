@@ -12,8 +12,10 @@ from uuid import uuid4
 
 import grpc
 
-from kat.scheduler.v1 import course_pb2, course_pb2_grpc
+from kat.scheduler.v1 import course_pb2, course_pb2_grpc, session_pb2, session_pb2_grpc
 from kat.scheduler.v1.course_pb2 import Course, GetCourseRequest, ListCoursesResponse, ReviewScreeningRequest
+from kat.scheduler.v1.session_pb2 import WatchSessionsRequest, WatchSessionsResponse
+from services.runtime.auth import current_caller
 from services.runtime.channel import ClientIdentity, bearer
 from services.runtime.clock import SystemClock
 from services.runtime.config import ServiceSettings
@@ -26,6 +28,7 @@ from services.runtime.status import status_from
 from services.runtime.ticker import Ticker
 
 CANARY = "Zebulon Quagmire 1931-02-03 +1-555-0142"
+SESSIONS = session_pb2.DESCRIPTOR.services_by_name["SessionService"]
 SERVICE = course_pb2.DESCRIPTOR.services_by_name["CourseService"]
 
 
@@ -83,12 +86,29 @@ class SideDoor:
         self.happened.append("stop")
 
 
+class Streams(session_pb2_grpc.SessionServiceServicer):
+    """Its stream tells one message and then what the test says; `left` is set once it has ended."""
+
+    def __init__(self) -> None:
+        self.behaviour: Callable[[], Awaitable[None]] = asyncio.Event().wait
+        self.left = asyncio.Event()
+
+    async def WatchSessions(self, request: Any, context: Any) -> AsyncIterator[WatchSessionsResponse]:  # noqa: N802 - the contract's name
+        try:
+            yield WatchSessionsResponse(position=current_caller().actor.subject)
+            await self.behaviour()
+            yield WatchSessionsResponse(position="last")
+        finally:
+            self.left.set()
+
+
 class Running:
     """A server under test."""
 
     def __init__(self, party: Party, settings: ServiceSettings, database: Database) -> None:
         self.party = party
         self.probe = Probe()
+        self.streams = Streams()
         self.metrics = Metrics()
         self.address = settings.listen_address
         self.denied: list[tuple[str, str, str]] = []
@@ -96,7 +116,7 @@ class Running:
         self.side_door = SideDoor()
         self.server = ServiceServer(
             settings,
-            services=[SERVICE],
+            services=[SERVICE, SESSIONS],
             database=database,
             schema="",
             ticker=self.ticker,
@@ -105,6 +125,7 @@ class Running:
             listeners=[self.side_door],
         )
         self.server.add(course_pb2_grpc.add_CourseServiceServicer_to_server, self.probe)
+        self.server.add(session_pb2_grpc.add_SessionServiceServicer_to_server, self.streams)
         self.task = asyncio.create_task(self.server.run())
 
     async def _note_denied(self, caller: Any, method: str, reason: str) -> None:
@@ -119,6 +140,15 @@ class Running:
             stub = course_pb2_grpc.CourseServiceStub(opened)
             metadata = bearer(self.party.token() if token is None else token)
             return await stub.GetCourse(GetCourseRequest(name=name), timeout=10, metadata=metadata)
+
+    async def watch(
+        self, channel: grpc.aio.Channel, *, token: str = "", seconds: float | None = 10
+    ) -> tuple[Any, WatchSessionsResponse]:
+        """Call WatchSessions; return the call and its first message."""
+        stub = session_pb2_grpc.SessionServiceStub(channel)
+        metadata = bearer(token or self.party.token())
+        call = stub.WatchSessions(WatchSessionsRequest(), timeout=seconds, metadata=metadata)
+        return call, await call.read()
 
     async def review(self, token: str, request_id: str = "") -> Course:
         """Call ReviewScreening, which is for supervisors alone."""

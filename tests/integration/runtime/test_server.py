@@ -27,7 +27,6 @@ from services.runtime.errors import (
     ResourceExhaustedError,
     UnavailableError,
 )
-from services.runtime.logs import configure_logs
 from services.runtime.server import LIVENESS
 from services.runtime.status import reason_of, status_from, violations_of
 from tests.integration.runtime.server_system import (
@@ -40,21 +39,20 @@ from tests.integration.runtime.server_system import (
     refusal,
     serving,
 )
-
-_LOG = io.StringIO()
+from tests.support.logs import LOG, capture_logs
 
 
 @pytest.fixture(scope="module")
 def party(tmp_path_factory) -> Party:
-    configure_logs("scheduler", stream=_LOG)  # once: loggers keep the stream that they began with
+    capture_logs()
     return Party(tmp_path_factory.mktemp("party"))
 
 
 @pytest.fixture
 def log() -> io.StringIO:
-    _LOG.seek(0)
-    _LOG.truncate()
-    return _LOG
+    LOG.seek(0)
+    LOG.truncate()
+    return LOG
 
 
 @pytest.fixture

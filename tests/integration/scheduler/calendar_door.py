@@ -1,6 +1,5 @@
 """The calendar door as a calendar program meets it: real HTTP on this machine."""
 
-import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,16 +8,13 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 
 from kat.scheduler.v1 import calendar_pb2
-from services.runtime.logs import configure_logs
 from services.scheduler.feeds.door import CalendarDoor
 from services.scheduler.feeds.limits import RateLimit
 from services.scheduler.feeds.listener import CalendarListener
 from services.scheduler.feeds.reader import FeedReader
 from services.scheduler.storage.calendar_feeds import find_feed
 from tests.integration.scheduler.desk import Desk
-
-LOG = io.StringIO()
-"""What every door that was opened logged."""
+from tests.support.logs import capture_logs
 
 
 class Answer:
@@ -51,7 +47,7 @@ class Door:
 async def open_door(
     desk: Desk, *, clients: int = 10_000, tokens: int = 10_000, reader: Any = None, **options: Any
 ) -> AsyncIterator[Door]:
-    configure_logs("scheduler", stream=LOG)  # before a first line: loggers keep the stream that they began with
+    capture_logs()
     registry = CollectorRegistry()
     door = CalendarDoor(
         reader or FeedReader(desk.database, find_feed, desk.unit, desk.clock),

@@ -33,6 +33,7 @@ from services.scheduler.servicers.protocol import ProtocolServicer
 from services.scheduler.servicers.roster import RosterServicer
 from services.scheduler.servicers.session import SessionServicer
 from services.scheduler.servicers.waitlist import WaitlistServicer
+from services.scheduler.session_feed import SessionFeeds
 from services.scheduler.storage.tables import RUNTIME_TABLES
 from services.scheduler.storage.unit import PostgresUnit
 from tests.support.services import make_caller
@@ -51,15 +52,21 @@ class Desk:
         self.caller = make_caller("supervisor", organization_id=self.organization_id)
         outbox = Outbox(RUNTIME_TABLES, producer="scheduler", consumers=("dosing_log", "notifications"), clock=clock)
 
+        def events(connection, organization_id) -> OutboxEvents:
+            return OutboxEvents(outbox, connection, organization_id)
+
         def unit(connection, organization_id) -> PostgresUnit:
-            return PostgresUnit(connection, organization_id, OutboxEvents(outbox, connection, organization_id))
+            return PostgresUnit(connection, organization_id, events(connection, organization_id))
+
+        self.events = events
 
         self.unit = unit
         calls = Calls(database, Writer(database, RUNTIME_TABLES), unit)
         self.roster = RosterServicer(calls, clock)
         self.protocols = ProtocolServicer(calls, clock, default_protocols())
         self.courses = CourseServicer(calls, clock, SystemClock())
-        self.sessions = SessionServicer(calls, clock, SchedulingPolicy())
+        feeds = SessionFeeds(calls.reading_of, watch_seconds=0.02, heartbeat_seconds=10, maximum_watchers=100)
+        self.sessions = SessionServicer(calls, clock, SchedulingPolicy(), feeds)
         self.waitlist = WaitlistServicer(calls, clock)
         self.upkeep = Upkeep(database, unit, clock, SchedulingPolicy())
         self.unit = unit

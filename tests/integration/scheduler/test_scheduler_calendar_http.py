@@ -10,8 +10,9 @@ import pytest
 from services.runtime.clock import SystemClock
 from services.runtime.embedded_authority import EmbeddedAuthority
 from services.runtime.errors import UnavailableError
-from tests.integration.scheduler.calendar_door import LOG, Answer, Door, feed_of, open_door, revoke
+from tests.integration.scheduler.calendar_door import Answer, Door, feed_of, open_door, revoke
 from tests.support.calendars import events
+from tests.support.logs import LOG
 
 pytestmark = pytest.mark.external_postgres
 

@@ -9,8 +9,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Uuid, bindparam, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from services.runtime.database import constraint_of
 from services.runtime.embedded_postgres import ServiceDatabase
 from services.runtime.identifiers import new_id
 from services.runtime.migrations import migrate
@@ -36,7 +38,7 @@ async def test_models_equal_migrations(service_database: Callable[[str], Service
 _ENTER = text("select set_config('kat.organization_id', :organization, true)")
 
 # A course of the first release, with a session; its owner sees rows of the organization that the session names alone.
-_BEFORE_0004 = """
+_FIRST_RELEASE = """
 insert into clinic values (:organization, :id, 's', 'c', 'Clinic', 'UTC', now());
 insert into room values (:organization, :id, 's', 'r', :id, 'Room', now());
 insert into patient values (:organization, :id, 's', 'p', 'UTC', '1980-01-01', :id, now());
@@ -49,35 +51,54 @@ insert into session (organization_id, session_id, course_id, patient_id, protoco
         clinic_id, room_id, time_zone, start_time, dose_time, end_time, release_time, place, state, create_time,
         update_time)
     values (:organization, :id, :id, :id, :id, 7, 12, :id, :id, 'UTC', '2026-03-03 09:00Z', '2026-03-03 09:30Z',
-        '2026-03-03 11:30Z', '2026-03-03 11:45Z', 12, 'cancelled', now(), now())
+        '2026-03-03 11:30Z', '2026-03-03 11:45Z', 12, 'cancelled', now(), now());
+insert into practitioner values (:organization, :id, 's', 'd', 'Dr. D', 'MD', null, 2, '{iv}', 'd', now());
+insert into shift values (:organization, :id, :id, :id, 2, '08:00', '18:00', null, null);
+insert into session (organization_id, session_id, course_id, patient_id, protocol_id, interval_days, session_cap,
+        clinic_id, room_id, time_zone, start_time, dose_time, end_time, release_time, place, state, create_time,
+        update_time)
+    values (:organization, :other, :id, :id, :id, 7, 12, :id, :id, 'UTC', '2026-03-10 09:00Z', '2026-03-10 09:30Z',
+        '2026-03-10 11:30Z', '2026-03-10 11:45Z', 1, 'fulfilled', now(), now());
+insert into supervision values (:organization, :other, '2026-03-10 09:00Z', '2026-03-10 11:30Z', :id, 1, true);
+insert into dose values (:organization, :id, :other, :id, '2026-03-10 09:31Z', '2026-03-10', 7)
 """
 
 
-async def test_courses_of_the_release_before_keep_their_cap(
+async def test_what_the_first_release_stored_is_kept_and_held_to_the_same_promises(
     service_database: Callable[[str], ServiceDatabase],
 ) -> None:
-    database, organization = service_database("scheduler"), new_id()
+    database, organization, other = service_database("scheduler"), new_id(), new_id()
     engine = create_async_engine(database.owner_url)
     async with engine.connect() as connection:
-        await connection.run_sync(_upgrade, "0003", app_role_of(database))
+        await connection.run_sync(_upgrade, "0001", app_role_of(database))
         await connection.execute(_ENTER, {"organization": str(organization)})
-        for statement in _BEFORE_0004.split(";"):
-            values = {"organization": organization, "id": organization}
-            bound = text(statement).bindparams(
-                *(bindparam(name, type_=Uuid) for name in values if f":{name}" in statement)
-            )
-            await connection.execute(bound, values)
+        for statement in _FIRST_RELEASE.split(";"):
+            values = {"organization": organization, "id": organization, "other": other}
+            used = {name: value for name, value in values.items() if f":{name}" in statement}
+            bound = text(statement).bindparams(*(bindparam(name, type_=Uuid) for name in used))
+            await connection.execute(bound, used)
         await connection.commit()
-        await connection.run_sync(_upgrade, "0004", app_role_of(database))
+        await connection.run_sync(_upgrade, "head", app_role_of(database))
         await connection.execute(_ENTER, {"organization": str(organization)})
-        found = "select c.session_cap, session_maximum, review_base, s.session_cap from course c join session s "
-        found += "using (organization_id, course_id)"
-        assert (await connection.execute(text(found))).all() == [(12, 12, 0, 12)]
-        noted = await connection.execute(text("select organization_id from organization"))
-        assert noted.scalars().all() == [organization]
-        forced = "select count(*) from pg_class where relforcerowsecurity and relname = any (:tables)"
-        tables = ["clinic", "protocol", "course", "session"]
-        assert await connection.scalar(text(forced), {"tables": tables}) == len(tables)
+
+        async def rows(sql: str) -> list[tuple]:
+            return [tuple(row) for row in await connection.execute(text(sql))]
+
+        # Courses keep the cap that they were begun with.
+        assert await rows("select session_cap, session_maximum, review_base from course") == [(12, 12, 0)]
+        found = "select state, live, counted, session_cap, no_show_counts from session order by start_time"
+        assert await rows(found) == [("cancelled", False, False, 12, False), ("fulfilled", True, True, 12, False)]
+        assert await rows("select session_id, lane, live from supervision") == [(other, 1, True)]
+        assert await rows("select organization_id from organization") == [(organization,)]
+        unforced = """select relname from pg_class join pg_attribute on attrelid = pg_class.oid
+                      where relkind = 'r' and attname = 'organization_id' and not relforcerowsecurity"""
+        assert await rows(unforced) == []
+        late = "update session set state = 'booked' where state = 'cancelled'"
+        with pytest.raises(IntegrityError) as refused:
+            await connection.execute(text(late))
+            await connection.commit()
+        assert constraint_of(refused.value) == "session_supervised"
+        await connection.rollback()
     await engine.dispose()
 
 

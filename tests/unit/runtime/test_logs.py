@@ -3,20 +3,23 @@
 import io
 import json
 import logging
+from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from services.runtime.logs import ALLOWED_KEYS, configure_logs
+from tests.support.logs import capture_logs
 
 CANARY = "Zebulon Quagmire 1931-02-03"
 
 
 @pytest.fixture
-def log() -> io.StringIO:
+def log() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     configure_logs("scheduler", stream=stream)
-    return stream
+    yield stream
+    capture_logs()  # no logger of another test keeps this stream
 
 
 def lines(log: io.StringIO) -> list[dict]:

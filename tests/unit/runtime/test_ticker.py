@@ -131,9 +131,18 @@ async def test_a_job_that_does_not_come_to_an_end_is_a_standstill(metrics):
     ticker.start()
     await asyncio.wait_for(begun.wait(), 5)
     assert not ticker.stands_still()
-    ticker._last_run["job"] = time.monotonic() - module.STANDSTILL_SECONDS - 1
+    ticker._last_run["job"] = time.monotonic() - module.STANDSTILL_SECONDS - 1.01
     assert ticker.stands_still()
     await ticker.stop(0)
+
+
+async def test_a_job_that_is_rarely_due_does_not_stand_still_between_its_runs(metrics):
+    ticker = Ticker(metrics)
+    ticker.every(600, "job", asyncio.Event().wait)
+    ticker._last_run["job"] = time.monotonic() - 600 - module.STANDSTILL_SECONDS + 1
+    assert not ticker.stands_still()
+    ticker._last_run["job"] -= 2
+    assert ticker.stands_still()
 
 
 async def test_a_ticker_can_be_stopped_before_it_was_started(metrics):

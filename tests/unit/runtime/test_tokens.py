@@ -70,6 +70,16 @@ async def test_a_token_of_the_issuer_is_believed(issuer, verifier):
     assert caller.auth_time < datetime.now(UTC)
 
 
+@pytest.mark.parametrize("seconds", [600.5, 10**15])
+async def test_a_token_may_expire_within_a_second_or_after_all_calendars(issuer, verifier, seconds):
+    expires = int(time.time()) + seconds
+    token = jwt.encode(claims() | {"exp": expires}, issuer._key, "EdDSA", headers={"kid": issuer._key_id})
+    for _ in range(2):  # the second time it is remembered
+        caller = caller_of(await verifier.verify(token), "cli")
+    latest = datetime(9999, 12, 31, 23, 59, 58, tzinfo=UTC).timestamp()
+    assert caller.expire_time.timestamp() == pytest.approx(min(expires, latest), abs=1)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -41,7 +41,7 @@ class _BlockerCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlockerCo
     BLOCKER_CODE_PATIENT_BUSY: _BlockerCode.ValueType  # 4
     """The patient has another session at that time."""
     BLOCKER_CODE_ROOM_BUSY: _BlockerCode.ValueType  # 5
-    """The room holds another session, turnover included."""
+    """The room holds another session, turnover included, or is closed."""
     BLOCKER_CODE_NO_SUPERVISOR: _BlockerCode.ValueType  # 6
     """Nobody who may supervise this protocol is on shift for the whole time."""
     BLOCKER_CODE_SUPERVISION_RATIO: _BlockerCode.ValueType  # 7
@@ -79,7 +79,7 @@ BLOCKER_CODE_REVIEW_DUE: BlockerCode.ValueType  # 3
 BLOCKER_CODE_PATIENT_BUSY: BlockerCode.ValueType  # 4
 """The patient has another session at that time."""
 BLOCKER_CODE_ROOM_BUSY: BlockerCode.ValueType  # 5
-"""The room holds another session, turnover included."""
+"""The room holds another session, turnover included, or is closed."""
 BLOCKER_CODE_NO_SUPERVISOR: BlockerCode.ValueType  # 6
 """Nobody who may supervise this protocol is on shift for the whole time."""
 BLOCKER_CODE_SUPERVISION_RATIO: BlockerCode.ValueType  # 7
@@ -719,7 +719,7 @@ class BookSeriesRequest(_message.Message):
     interval_weeks: _builtins.int
     """Required. Weeks from one session to the next, 1 to 8, not under the protocol's interval."""
     count: _builtins.int
-    """Required. How many sessions, 1 to the course's cap."""
+    """Required. How many sessions, 1 to 52, and no more than the course may hold."""
     validate_only: _builtins.bool
     """Optional. True checks everything, names alternatives for each clashing date, and writes nothing."""
     @_builtins.property
@@ -1444,3 +1444,67 @@ class ListSessionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSessionsResponse: _TypeAlias = ListSessionsResponse  # noqa: Y015
+
+@_typing.final
+class WatchSessionsRequest(_message.Message):
+    """Asks to be told of changes of sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLINICS_FIELD_NUMBER: _builtins.int
+    PATIENT_FIELD_NUMBER: _builtins.int
+    COURSE_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    patient: _builtins.str
+    """Optional. Only those of "patients/{patient}"."""
+    course: _builtins.str
+    """Optional. Only those of "courses/{course}"."""
+    position: _builtins.str
+    """Optional. The last `position` that was read; otherwise what changes from now on is told."""
+    @_builtins.property
+    def clinics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Only those at one of these "clinics/{clinic}", at most 100; one that leaves them is told once more."""
+
+    def __init__(
+        self,
+        *,
+        clinics: _abc.Iterable[_builtins.str] | None = ...,
+        patient: _builtins.str = ...,
+        course: _builtins.str = ...,
+        position: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinics", b"clinics", "course", b"course", "patient", b"patient", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSessionsRequest: _TypeAlias = WatchSessionsRequest  # noqa: Y015
+
+@_typing.final
+class WatchSessionsResponse(_message.Message):
+    """A session that changed, or a position alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.str
+    """Output only. Everything up to here was told; kept for some days."""
+    @_builtins.property
+    def session(self) -> Global___Session:
+        """Optional. The session as it stands now; changes of one session that piled up may be told as one."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___Session | None = ...,
+        position: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSessionsResponse: _TypeAlias = WatchSessionsResponse  # noqa: Y015

@@ -122,6 +122,11 @@ class SessionServiceStub:
                 request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.ListSessionsRequest.SerializeToString,
                 response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.ListSessionsResponse.FromString,
                 _registered_method=True)
+        self.WatchSessions = channel.unary_stream(
+                '/kat.scheduler.v1.SessionService/WatchSessions',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.WatchSessionsRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.WatchSessionsResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -249,6 +254,20 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchSessions(self, request, context):
+        """Tells of every change of sessions as it comes, none missed, from a position that an earlier stream told or from now.
+
+        To keep a view: watch, note the first position, list, apply what comes. The first message is a position alone, and
+        so is a heartbeat when nothing was told for a while. Every change up to a position was told before it: after a break
+        watch from the last one that was read, here or at another replica, with the same filters or others. Set a deadline,
+        such as an hour. A stream ends with DEADLINE_EXCEEDED at its deadline, UNAVAILABLE where the server is stopped or
+        the connection renewed, UNAUTHENTICATED where the token expired; each time watch again from the last position. With
+        FAILED_PRECONDITION and the reason POSITION_EXPIRED list anew, and watch without a position.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -336,6 +355,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.ListSessions,
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.ListSessionsRequest.FromString,
                     response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'WatchSessions': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSessions,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_session__pb2.WatchSessionsRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_session__pb2.WatchSessionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -800,6 +824,33 @@ class SessionService:
             '/kat.scheduler.v1.SessionService/ListSessions',
             kat_dot_scheduler_dot_v1_dot_session__pb2.ListSessionsRequest.SerializeToString,
             kat_dot_scheduler_dot_v1_dot_session__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/kat.scheduler.v1.SessionService/WatchSessions',
+            kat_dot_scheduler_dot_v1_dot_session__pb2.WatchSessionsRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_session__pb2.WatchSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

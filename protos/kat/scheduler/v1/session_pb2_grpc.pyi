@@ -70,6 +70,16 @@ class SessionServiceStub:
     """Returns one session."""
     ListSessions: _grpc.UnaryUnaryMultiCallable[_session_pb2.ListSessionsRequest, _session_pb2.ListSessionsResponse]
     """Lists sessions by start."""
+    WatchSessions: _grpc.UnaryStreamMultiCallable[_session_pb2.WatchSessionsRequest, _session_pb2.WatchSessionsResponse]
+    """Tells of every change of sessions as it comes, none missed, from a position that an earlier stream told or from now.
+
+    To keep a view: watch, note the first position, list, apply what comes. The first message is a position alone, and
+    so is a heartbeat when nothing was told for a while. Every change up to a position was told before it: after a break
+    watch from the last one that was read, here or at another replica, with the same filters or others. Set a deadline,
+    such as an hour. A stream ends with DEADLINE_EXCEEDED at its deadline, UNAVAILABLE where the server is stopped or
+    the connection renewed, UNAUTHENTICATED where the token expired; each time watch again from the last position. With
+    FAILED_PRECONDITION and the reason POSITION_EXPIRED list anew, and watch without a position.
+    """
 
 @_typing.type_check_only
 class SessionServiceAsyncStub(SessionServiceStub):
@@ -113,6 +123,16 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Returns one session."""
     ListSessions: _aio.UnaryUnaryMultiCallable[_session_pb2.ListSessionsRequest, _session_pb2.ListSessionsResponse]  # type: ignore[assignment]
     """Lists sessions by start."""
+    WatchSessions: _aio.UnaryStreamMultiCallable[_session_pb2.WatchSessionsRequest, _session_pb2.WatchSessionsResponse]  # type: ignore[assignment]
+    """Tells of every change of sessions as it comes, none missed, from a position that an earlier stream told or from now.
+
+    To keep a view: watch, note the first position, list, apply what comes. The first message is a position alone, and
+    so is a heartbeat when nothing was told for a while. Every change up to a position was told before it: after a break
+    watch from the last one that was read, here or at another replica, with the same filters or others. Set a deadline,
+    such as an hour. A stream ends with DEADLINE_EXCEEDED at its deadline, UNAVAILABLE where the server is stopped or
+    the connection renewed, UNAUTHENTICATED where the token expired; each time watch again from the last position. With
+    FAILED_PRECONDITION and the reason POSITION_EXPIRED list anew, and watch without a position.
+    """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Sessions: one patient, one room, a supervising clinician for every minute.
@@ -255,5 +275,21 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.ListSessionsResponse, _abc.Awaitable[_session_pb2.ListSessionsResponse]]:
         """Lists sessions by start."""
+
+    @_abc_1.abstractmethod
+    def WatchSessions(
+        self,
+        request: _session_pb2.WatchSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_session_pb2.WatchSessionsResponse], _abc.AsyncIterator[_session_pb2.WatchSessionsResponse]]:
+        """Tells of every change of sessions as it comes, none missed, from a position that an earlier stream told or from now.
+
+        To keep a view: watch, note the first position, list, apply what comes. The first message is a position alone, and
+        so is a heartbeat when nothing was told for a while. Every change up to a position was told before it: after a break
+        watch from the last one that was read, here or at another replica, with the same filters or others. Set a deadline,
+        such as an hour. A stream ends with DEADLINE_EXCEEDED at its deadline, UNAVAILABLE where the server is stopped or
+        the connection renewed, UNAUTHENTICATED where the token expired; each time watch again from the last position. With
+        FAILED_PRECONDITION and the reason POSITION_EXPIRED list anew, and watch without a position.
+        """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

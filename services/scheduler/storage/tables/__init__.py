@@ -7,6 +7,7 @@ from services.scheduler.storage.tables.base import RUNTIME_TABLES as RUNTIME_TAB
 from services.scheduler.storage.tables.base import Table as Table
 from services.scheduler.storage.tables.base import table_of as table_of
 from services.scheduler.storage.tables.calendar_feeds import CalendarFeed as CalendarFeed
+from services.scheduler.storage.tables.changes import SessionChange as SessionChange
 from services.scheduler.storage.tables.courses import Assessment as Assessment
 from services.scheduler.storage.tables.courses import Course as Course
 from services.scheduler.storage.tables.courses import CourseChange as CourseChange
