@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from google.protobuf.message import Message
-from sqlalchemy import Executable, Table, bindparam, func
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Executable, Table, Text, bindparam, func, literal, select
+from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kat.events.v1.events_pb2 import Event
@@ -71,11 +71,12 @@ def _store(tables: RuntimeTables, consumers: Sequence[str]) -> Executable:
     )
     if not consumers:
         return added
+    about = _bound(stream, "organization_id", "aggregate")
     version = bindparam("aggregate_version", type_=outbox.c.aggregate_version.type)
-    about = _bound(outbox, "organization_id", "aggregate")
-    opened = insert(stream).values(
-        [about | {"consumer": consumer, "next_version": version, "last_version": version} for consumer in consumers]
-    )
+    # Not several rows of values, since SQLAlchemy would compile these anew each time.
+    consumer = func.unnest(array([literal(one, Text) for one in consumers])).column_valued("consumer")
+    columns = (*about, "consumer", "next_version", "last_version")
+    opened = insert(stream).from_select(columns, select(*about.values(), consumer, version, version))
     return opened.on_conflict_do_update(
         index_elements=["organization_id", "consumer", "aggregate"],
         set_={"last_version": opened.excluded.last_version, "due_time": func.least(stream.c.due_time, func.now())},
