@@ -29,7 +29,7 @@ _PARSERS: dict[type, Callable[[str], Any]] = {
 
 
 async def one(
-    connection: AsyncConnection, statement: Select[Any], collection: str, identifier: UUID, values: Any = None
+    connection: AsyncConnection, statement: Executable, collection: str, identifier: UUID, values: Any = None
 ) -> Row[Any]:
     """Return the only row of a statement.
 
