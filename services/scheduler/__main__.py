@@ -49,6 +49,7 @@ from services.scheduler.servicers.session import SessionServicer
 from services.scheduler.servicers.waitlist import WaitlistServicer
 from services.scheduler.session_feed import SessionFeeds
 from services.scheduler.storage.calendar_feeds import find_feed
+from services.scheduler.storage.protocols import ProtocolVersions
 from services.scheduler.storage.tables import RUNTIME_TABLES
 from services.scheduler.storage.unit import PostgresUnit
 
@@ -69,9 +70,11 @@ async def serve(settings: SchedulerSettings) -> None:
     metrics = Metrics()
     ticker = Ticker(metrics)
     outbox = Outbox(RUNTIME_TABLES, producer="scheduler", consumers=("dosing_log", "notifications"), clock=clock)
+    protocols = ProtocolVersions()
 
     def unit(connection: AsyncConnection, organization_id: UUID) -> PostgresUnit:
-        return PostgresUnit(connection, organization_id, OutboxEvents(outbox, connection, organization_id))
+        events = OutboxEvents(outbox, connection, organization_id)
+        return PostgresUnit(connection, organization_id, events, protocols)
 
     door = CalendarDoor(
         FeedReader(database, find_feed, unit, clock),

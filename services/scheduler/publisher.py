@@ -45,7 +45,8 @@ class OutboxEvents:
 
     async def session_booked(self, session: Session) -> None:
         """See the port."""
-        await self._append(session.name, events.session_booked(session))
+        # Of one that was stored just now nothing was told before.
+        await self._append(session.name, events.session_booked(session), first=session.version == 1)
 
     async def session_rescheduled(self, session: Session, previous: Session) -> None:
         """See the port."""
@@ -83,5 +84,7 @@ class OutboxEvents:
         """See the port."""
         await self._append(entry.name, events.waitlist_offer_ended(entry, session))
 
-    async def _append(self, aggregate: str, payload: Message) -> None:
-        await self._outbox.append(self._connection, self._organization_id, aggregate=aggregate, payload=payload)
+    async def _append(self, aggregate: str, payload: Message, *, first: bool = False) -> None:
+        await self._outbox.append(
+            self._connection, self._organization_id, aggregate=aggregate, payload=payload, first=first
+        )

@@ -63,8 +63,11 @@ class SessionRepository(Port):
         """Let nothing else be booked at these clinics on these dates until this unit of work ends."""
         ...
 
-    async def try_lock_days(self, days: Sequence[tuple[UUID, date]]) -> bool:
-        """Do as `lock_days` without waiting; False where somebody else is booking there."""
+    async def try_lock_day(self, room_id: UUID, day: date) -> tuple[Place, bool]:
+        """Return where a room is, and whether its clinic's date is locked as by `lock_days`; this never waits.
+
+        It is not where somebody else is booking there. Raises NotFoundError.
+        """
         ...
 
     async def commitments(self, patient_id: UUID, *, moving: UUID | None = None) -> tuple[Commitment, ...]:

@@ -21,12 +21,38 @@ from services.scheduler.storage.tables import table_of
 _PROTOCOL = table_of(tables.Protocol)
 
 
-class PostgresProtocols:
-    """`ProtocolRepository` on one connection of one organization."""
+REMEMBERED = 1_000
 
-    def __init__(self, connection: AsyncConnection, organization_id: UUID) -> None:
+
+class ProtocolVersions:
+    """Versions that were read before. They never change and never go, and nearly every write reads one."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[UUID, UUID], Protocol] = {}
+
+    def get(self, organization_id: UUID, protocol_id: UUID) -> Protocol | None:
+        """Return a version of an organization, where it was read before."""
+        return self._read.get((organization_id, protocol_id))
+
+    def keep(self, organization_id: UUID, protocol: Protocol) -> Protocol:
+        """Keep a version that was read, and return it."""
+        if len(self._read) >= REMEMBERED:
+            self._read.clear()
+        self._read[organization_id, protocol.protocol_id] = protocol
+        return protocol
+
+
+class PostgresProtocols:
+    """`ProtocolRepository` on one connection of one organization.
+
+    Args:
+        known: versions that are not read again.
+    """
+
+    def __init__(self, connection: AsyncConnection, organization_id: UUID, known: ProtocolVersions) -> None:
         self._connection = connection
         self._organization_id = organization_id
+        self._known = known
 
     async def install(self, definitions: Sequence[ProtocolDefinition], now: datetime) -> list[Protocol]:
         """See the port."""
@@ -57,8 +83,12 @@ class PostgresProtocols:
 
     async def get(self, protocol_id: UUID) -> Protocol:
         """See the port."""
+        known = self._known.get(self._organization_id, protocol_id)
+        if known is not None:
+            return known
         statement = select(_PROTOCOL).where(_PROTOCOL.c.protocol_id == protocol_id)
-        return _protocol(await one(self._connection, statement, "protocols", protocol_id))
+        read = _protocol(await one(self._connection, statement, "protocols", protocol_id))
+        return self._known.keep(self._organization_id, read)
 
     async def page(self, page: Page, *, code: str = "") -> Listing[Protocol]:
         """See the port."""

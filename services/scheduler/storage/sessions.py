@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, exists, func, or_, select, text, tuple_, type_coerce, update
+from sqlalchemy import ColumnElement, bindparam, exists, func, select, text, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -50,7 +50,24 @@ _PROMISES = (
 """Constraints that refuse what was free a moment ago."""
 
 _LOCK_DAY = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
-_TRY_LOCK_DAY = text("select pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
+_TRY_LOCK_DAY = text(
+    """
+    select r.clinic_id, c.time_zone, pg_try_advisory_xact_lock(
+        hashtextextended(r.clinic_id || ' ' || to_char(cast(:day as date), 'YYYY-MM-DD'), 0)) as locked
+    from room r join clinic c using (organization_id, clinic_id) where r.room_id = :room_id
+    """
+)
+_EXPIRE_HOLDS = text(
+    """
+    update session s
+    set state = 'cancelled', cancel_reason = :reason, revision = s.revision + 1, version = s.version + 1,
+        update_time = :now
+    where s.state = 'held' and s.hold_expire_time <= :now
+      and (s.patient_id = :patient_id
+           or (s.clinic_id, s.local_date) in (select * from unnest(cast(:clinic_ids as uuid[]), cast(:days as date[])))
+           or s.session_id = any(cast(:session_ids as uuid[])))
+    """
+)
 _EARLIER = _SESSION.alias("earlier")
 _ORDINAL = (
     select(func.count() + 1)
@@ -135,13 +152,10 @@ class PostgresSessions(PostgresSurroundings):
         for clinic_id, day in sorted(days):
             await self._connection.execute(_LOCK_DAY, {"key": f"{clinic_id} {day}"})
 
-    async def try_lock_days(self, days: Sequence[tuple[UUID, date]]) -> bool:
+    async def try_lock_day(self, room_id: UUID, day: date) -> tuple[Place, bool]:
         """See the port."""
-        got = [
-            (await self._connection.execute(_TRY_LOCK_DAY, {"key": f"{clinic_id} {day}"})).scalar_one()
-            for clinic_id, day in sorted(days)
-        ]
-        return all(got)
+        row = await one(self._connection, _TRY_LOCK_DAY, "rooms", room_id, {"room_id": room_id, "day": day})
+        return Place(room_id, row.clinic_id, row.time_zone), row.locked
 
     async def add(self, new: NewSession) -> Session:
         """See the port."""
@@ -204,22 +218,15 @@ class PostgresSessions(PostgresSurroundings):
         self, now: datetime, patient_id: UUID, days: Sequence[tuple[UUID, date]], sessions: Sequence[UUID] = ()
     ) -> int:
         """See the port."""
-        in_the_way = or_(
-            _SESSION.c.patient_id == patient_id,
-            tuple_(_SESSION.c.clinic_id, _SESSION.c.local_date).in_(days),
-            _SESSION.c.session_id.in_(sessions),
-        )
-        statement = update(_SESSION).where(
-            _SESSION.c.state == SessionState.HELD, _SESSION.c.hold_expire_time <= now, in_the_way
-        )
-        expired = statement.values(
-            state=SessionState.CANCELLED,
-            cancel_reason=HOLD_EXPIRED,
-            revision=_SESSION.c.revision + 1,
-            version=_SESSION.c.version + 1,
-            update_time=now,
-        )
-        return (await self._connection.execute(expired)).rowcount
+        asked = {
+            "now": now,
+            "patient_id": patient_id,
+            "clinic_ids": [clinic_id for clinic_id, _ in days],
+            "days": [day for _, day in days],
+            "session_ids": list(sessions),
+            "reason": HOLD_EXPIRED,
+        }
+        return (await self._connection.execute(_EXPIRE_HOLDS, asked)).rowcount
 
     async def has_dose(self, session_id: UUID) -> bool:
         """See the port."""

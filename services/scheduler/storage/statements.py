@@ -49,7 +49,7 @@ def patient_lock(patient_id: ScalarSelect[Any]) -> Select[Any]:
 
 
 async def one(
-    connection: AsyncConnection, statement: Select[Any], collection: str, identifier: UUID, values: Any = None
+    connection: AsyncConnection, statement: Executable, collection: str, identifier: UUID, values: Any = None
 ) -> Row[Any]:
     """Return the only row of a statement.
 

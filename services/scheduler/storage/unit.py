@@ -14,7 +14,7 @@ from services.scheduler.storage.course_records import PostgresCourseRecords
 from services.scheduler.storage.courses import PostgresCourses
 from services.scheduler.storage.departures import PostgresDepartures
 from services.scheduler.storage.due import PostgresDue
-from services.scheduler.storage.protocols import PostgresProtocols
+from services.scheduler.storage.protocols import PostgresProtocols, ProtocolVersions
 from services.scheduler.storage.roster import PostgresRoster
 from services.scheduler.storage.roster_changes import PostgresRosterChanges
 from services.scheduler.storage.sessions import PostgresSessions
@@ -24,12 +24,18 @@ from services.scheduler.storage.waitlist import PostgresWaitlist
 
 
 class PostgresUnit:
-    """`UnitOfWork` on a connection inside a transaction of one organization."""
+    """`UnitOfWork` on a connection inside a transaction of one organization.
 
-    def __init__(self, connection: AsyncConnection, organization_id: UUID, events: Events) -> None:
+    Args:
+        protocols: versions that are not read again.
+    """
+
+    def __init__(
+        self, connection: AsyncConnection, organization_id: UUID, events: Events, protocols: ProtocolVersions
+    ) -> None:
         self._connection = connection
         self.roster = PostgresRoster(connection, organization_id)
-        self.protocols = PostgresProtocols(connection, organization_id)
+        self.protocols = PostgresProtocols(connection, organization_id, protocols)
         self.courses = PostgresCourses(connection, organization_id)
         self.course_records = PostgresCourseRecords(connection, organization_id)
         self.sessions = PostgresSessions(connection, organization_id)

@@ -117,12 +117,11 @@ async def take_place(
         RaceLostError: another transaction took a place at the same moment.
     """
     course = await unit.courses.lock(booking.course_id)
-    attempt = await attempt_of(booking, course, unit)
-    days = days_of([attempt])
-    alone = await unit.sessions.try_lock_days(days)
+    place, alone = await unit.sessions.try_lock_day(booking.room_id, booking.arrival.date)
+    attempt = await attempt_of(booking, course, unit, place)
     seen = await look(attempt, unit, now, further_sessions=1)
     if not (alone or seen.blockers):  # who is refused anyway need not wait for the others
-        await unit.sessions.lock_days(days)
+        await lock_days([attempt], unit)
         seen = await look(attempt, unit, now, further_sessions=1)
     if seen.blockers:
         raise BookingRefusedError(seen.blockers, course.name)
@@ -231,8 +230,8 @@ def free(found: Finding) -> tuple[Plan, Assignment]:
     return found.plan, found.assignment
 
 
-async def attempt_of(booking: Booking, course: Course, unit: UnitOfWork) -> Attempt:
-    """Gather what a booking refers to.
+async def attempt_of(booking: Booking, course: Course, unit: UnitOfWork, place: Place | None = None) -> Attempt:
+    """Gather what a booking refers to. `place` is where the room is, if that is known already.
 
     Raises:
         NotFoundError: the room is not known.
@@ -240,7 +239,7 @@ async def attempt_of(booking: Booking, course: Course, unit: UnitOfWork) -> Atte
     return Attempt(
         course=course,
         protocol=await unit.protocols.get(course.protocol_id),
-        place=await unit.roster.place(booking.room_id),
+        place=place or await unit.roster.place(booking.room_id),
         arrival=booking.arrival,
         supervisor_id=booking.supervisor_id,
     )

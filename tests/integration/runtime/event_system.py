@@ -103,13 +103,13 @@ class EventSystem:
         self.outbox = Outbox(TABLES, producer=PRODUCER, consumers=(self.name,), clock=SystemClock())
         self.organization_id = uuid4()
 
-    async def happen(self, *aggregates: str, outbox: Outbox | None = None) -> None:
+    async def happen(self, *aggregates: str, outbox: Outbox | None = None, first: bool = False) -> None:
         """One transaction with an event for each of these aggregates."""
         async with self.producer.transaction(self.organization_id) as connection:
             for aggregate in aggregates:
                 payload = SessionCancelled(session=SessionSnapshot(session=aggregate))
                 await (outbox or self.outbox).append(
-                    connection, self.organization_id, aggregate=aggregate, payload=payload
+                    connection, self.organization_id, aggregate=aggregate, payload=payload, first=first
                 )
 
     def relay(self, sink: Sink) -> Relay:

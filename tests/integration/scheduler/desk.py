@@ -34,6 +34,7 @@ from services.scheduler.servicers.roster import RosterServicer
 from services.scheduler.servicers.session import SessionServicer
 from services.scheduler.servicers.waitlist import WaitlistServicer
 from services.scheduler.session_feed import SessionFeeds
+from services.scheduler.storage.protocols import ProtocolVersions
 from services.scheduler.storage.tables import RUNTIME_TABLES
 from services.scheduler.storage.unit import PostgresUnit
 from tests.support.services import make_caller
@@ -51,12 +52,13 @@ class Desk:
         self.organization_id = organization_id or new_id()
         self.caller = make_caller("supervisor", organization_id=self.organization_id)
         outbox = Outbox(RUNTIME_TABLES, producer="scheduler", consumers=("dosing_log", "notifications"), clock=clock)
+        protocols = ProtocolVersions()
 
         def events(connection, organization_id) -> OutboxEvents:
             return OutboxEvents(outbox, connection, organization_id)
 
         def unit(connection, organization_id) -> PostgresUnit:
-            return PostgresUnit(connection, organization_id, events(connection, organization_id))
+            return PostgresUnit(connection, organization_id, events(connection, organization_id), protocols)
 
         self.events = events
 

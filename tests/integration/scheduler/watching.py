@@ -13,6 +13,7 @@ from services.scheduler.domain.policy import SchedulingPolicy
 from services.scheduler.servicers.calls import Calls
 from services.scheduler.servicers.session import SessionServicer
 from services.scheduler.session_feed import SessionFeeds
+from services.scheduler.storage.protocols import ProtocolVersions
 from services.scheduler.storage.tables import RUNTIME_TABLES
 from services.scheduler.storage.unit import PostgresUnit
 from tests.integration.scheduler.desk import Desk
@@ -24,7 +25,7 @@ def replica(desk: Desk, *, database: Database | None = None, maximum_watchers: i
     """Another replica of the service, with a reader of its own, which tells of its life all the time."""
 
     def unit(connection, organization_id) -> PostgresUnit:
-        return PostgresUnit(connection, organization_id, desk.events(connection, organization_id))
+        return PostgresUnit(connection, organization_id, desk.events(connection, organization_id), ProtocolVersions())
 
     used = database or desk.database
     calls = Calls(used, Writer(used, RUNTIME_TABLES), unit)

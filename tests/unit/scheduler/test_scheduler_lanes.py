@@ -20,8 +20,9 @@ def interval(start_quarter: int, quarters: int) -> Interval:
 INTERVALS = st.builds(interval, st.integers(0, 30), st.integers(1, 12))
 
 
-def at_once(intervals: list[Interval]) -> int:
-    return max((sum(one.start <= other.start < one.end for one in intervals) for other in intervals), default=0)
+def at_once(intervals: list[Interval], within: Interval) -> int:
+    moments = [max(one.start, within.start) for one in intervals]
+    return max((sum(one.start <= moment < one.end for one in intervals) for moment in moments), default=0)
 
 
 def overlap_in_a_lane(occupied: list[Occupied]) -> bool:
@@ -46,23 +47,29 @@ def histories(draw) -> tuple[list[Occupied], int]:
     return [one for one in held if draw(st.booleans())], ratio
 
 
-@given(histories(), INTERVALS)
-def test_a_session_is_placed_if_and_only_if_it_keeps_the_ratio(history, wanted) -> None:
-    held, ratio = history
+@given(histories(), INTERVALS, st.data())
+def test_a_session_is_placed_if_and_only_if_it_keeps_the_ratio(history, wanted, data) -> None:
+    """Even where the ratio is lower now than what was placed under it."""
+    held, before = history
+    ratio = data.draw(st.integers(1, before))
     assert not overlap_in_a_lane(held)
-    within = [one.interval for one in held if one.interval.overlaps(wanted)]
-    fits = all(
-        sum(one.start <= moment < one.end for one in within) < ratio
-        for moment in (wanted.start, *(one.start for one in within if one.start >= wanted.start))
-    )
+    minutes = int((wanted.end - wanted.start).total_seconds() // 60)
+    moments = [wanted.start + timedelta(minutes=n) for n in range(minutes)]
+    fits = all(sum(one.interval.start <= moment < one.interval.end for one in held) < ratio for moment in moments)
     placement = place(wanted, held, ratio)
     assert (placement is not None) == fits
     if placement is not None:
         moved = {one.session_id: one for one in placement.moves}
         now = [*(moved.get(one.session_id, one) for one in held), Occupied(new_id(), placement.lane, wanted)]
         assert not overlap_in_a_lane(now)
-        assert all(1 <= one.lane <= ratio for one in now)
-        assert at_once([one.interval for one in now]) <= ratio
+        assert all(1 <= one.lane <= ratio for one in [now[-1], *placement.moves])
+        assert at_once([one.interval for one in now if one.interval.overlaps(wanted)], wanted) <= ratio
+
+
+def test_sessions_beyond_a_lowered_ratio_count_wherever_their_lanes_are() -> None:
+    held = [Occupied(new_id(), lane, interval(0, 8)) for lane in (3, 4)]
+    assert place(interval(4, 8), held, 2) is None
+    assert place(interval(8, 8), held, 2) is not None
 
 
 def test_lanes_are_dealt_out_anew_only_where_none_is_free() -> None:
