@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, null, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, cast, func, null, or_, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -92,6 +93,43 @@ class ClaimQueue:
     ) -> bool:
         """Give an item back, to be claimed again from `due_time` on."""
         return await self._write(connection, item, {"lease_until": null(), "due_time": due_time, **values})
+
+    async def release_together(
+        self,
+        connection: AsyncConnection,
+        items: Mapping[Row[Any], Mapping[str, object]],
+        *,
+        due_time: ColumnElement[datetime],
+    ) -> list[Row[Any]]:
+        """Give items back in one statement, each with its own values of the same columns; return those left over.
+
+        Those are another's by now, or somebody is writing to them at this moment: this waits for nobody, so that it
+        can hold many at once and still not be part of a deadlock.
+        """
+        columns, written = self._table.c, next(iter(items.values()), {}).keys()
+        if not written:
+            return []
+        of_item = [*self._key, "fence"]
+        lists = {name: [getattr(item, name) for item in items] for name in of_item}
+        lists |= {f"to_{name}": [values[name] for values in items.values()] for name in written}
+        types = {name: columns[name].type for name in of_item} | {f"to_{name}": columns[name].type for name in written}
+        given = select(
+            *(func.unnest(cast(lists[name], ARRAY(kind)), type_=kind).label(name) for name, kind in types.items())
+        ).cte("given")
+        free = (
+            select(given)
+            .select_from(self._table.join(given, and_(*(columns[name] == given.c[name] for name in of_item))))
+            .with_for_update(of=self._table, skip_locked=True)
+            .cte("free")
+        )
+        statement = (
+            update(self._table)
+            .where(*(columns[name] == free.c[name] for name in self._key))
+            .values({name: free.c[f"to_{name}"] for name in written} | {"lease_until": null(), "due_time": due_time})
+            .returning(columns.fence)
+        )
+        released = set((await connection.execute(statement)).scalars())
+        return [item for item in items if item.fence not in released]
 
     async def park(self, connection: AsyncConnection, item: Row[Any], reason: str, **values: object) -> bool:
         """Set an item aside, with a stable reason, until somebody decides."""

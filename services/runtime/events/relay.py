@@ -49,6 +49,11 @@ class _Progress:
     retry_after: timedelta | None = None
     rejected: str = ""
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the stream is simply sent on from there."""
+        return not self.retry_after and not self.rejected
+
 
 class Relay:
     """Sends the events of one service's outbox to its consumers; any number of replicas may run it.
@@ -88,7 +93,9 @@ class Relay:
         if not streams:
             return 0
         outcomes = await self._deliver(consumer, [event for _, events in streams for event in events])
-        return sum([await self._acknowledge(row, _progress(row, events, outcomes)) for row, events in streams])
+        progress = {row: _progress(row, events, outcomes) for row, events in streams}
+        await self._acknowledge(progress)
+        return sum(max(reached.next_version - int(row.next_version), 0) for row, reached in progress.items())
 
     async def _deliver(self, consumer: str, events: Sequence[Event]) -> Mapping[str, Outcome]:
         try:
@@ -119,8 +126,18 @@ class Relay:
             events.setdefault((row.organization_id, row.aggregate), []).append(Event.FromString(row.event))
         return [(row, events.get((row.organization_id, row.aggregate), [])) for row in claimed]
 
-    async def _acknowledge(self, row: Row[Any], progress: _Progress) -> int:
-        # A transaction for each stream: one that held several could deadlock with a change that writes to the same.
+    async def _acknowledge(self, progress: Mapping[Row[Any], _Progress]) -> None:
+        """Write what became of each stream: of all that go on in one statement, of the others one by one."""
+        reached = {
+            row: {"next_version": one.next_version, "attempts": 0} for row, one in progress.items() if one.goes_on
+        }
+        async with self._database.transaction(ALL_ORGANIZATIONS) as connection:
+            busy = await self._queue.release_together(connection, reached, due_time=func.clock_timestamp())
+        for row in [*busy, *(row for row in progress if row not in reached)]:
+            await self._acknowledge_one(row, progress[row])
+
+    async def _acknowledge_one(self, row: Row[Any], progress: _Progress) -> None:
+        # In a transaction of its own: one that waits with several could deadlock with a change that writes to the same.
         async with self._database.transaction(ALL_ORGANIZATIONS) as connection:
             if progress.rejected:
                 _LOG.error("stream_parked", consumer=row.consumer, aggregate=row.aggregate, reason=progress.rejected)
@@ -133,7 +150,6 @@ class Relay:
                     next_version=progress.next_version,
                     attempts=row.attempts if progress.retry_after else 0,
                 )
-        return max(progress.next_version - int(row.next_version), 0)
 
 
 def _progress(row: Row[Any], events: Sequence[Event], outcomes: Mapping[str, Outcome]) -> _Progress:

@@ -74,24 +74,27 @@ _CLOSURES = text(
     """
 )
 # All who may supervise the whole time, with what they supervise around it: lanes are dealt out anew there.
+# Who is on shift is worked out last, and for those alone who may supervise there: it is what takes the time.
 _SUPERVISORS = text(
     """
     array(
+        with qualified as materialized (
+            select p.organization_id, p.practitioner_id, p.supervision_ratio from practitioner p
+            where p.supervision_ratio > 0 and :protocol_code = any (p.protocol_codes)
+              and coalesce(p.credential_expire_date, 'infinity') >= :day
+              and p.practitioner_id in (
+                  select s.practitioner_id from shift s where s.clinic_id = :clinic_id
+                  union all
+                  select e.practitioner_id from shift_exception e
+                  where e.clinic_id = :clinic_id and e.kind = 'extra'
+                    and e.start_time < :end_time and e.end_time > :start_time))
         select row(p.practitioner_id, p.supervision_ratio, array(
             select row(v.session_id, v.lane, v.start_time, v.end_time) from supervision v
             where v.practitioner_id = p.practitioner_id and v.live and v.session_id is distinct from :moving
               and v.start_time > cast(:start_time as timestamptz) - interval '2 days'
               and v.start_time < cast(:end_time as timestamptz) + interval '1 day'))
-        from practitioner p
-        where p.supervision_ratio > 0 and :protocol_code = any (p.protocol_codes)
-          and coalesce(p.credential_expire_date, 'infinity') >= :day
-          and p.practitioner_id in (
-              select s.practitioner_id from shift s where s.clinic_id = :clinic_id
-              union all
-              select e.practitioner_id from shift_exception e
-              where e.clinic_id = :clinic_id and e.kind = 'extra'
-                and e.start_time < :end_time and e.end_time > :start_time)
-          and on_shift(p.organization_id, p.practitioner_id, :clinic_id, :day) @> tstzrange(:start_time, :end_time)
+        from qualified p
+        where on_shift(p.organization_id, p.practitioner_id, :clinic_id, :day) @> tstzrange(:start_time, :end_time)
     ) as supervisors
     """
 )

@@ -159,6 +159,26 @@ async def test_a_released_job_comes_back_at_its_time(jobs):
     assert (again.attempts, again.done_by) == (2, "nobody")
 
 
+async def test_jobs_are_released_together_without_waiting_for_whoever_writes_to_one(jobs):
+    await jobs.add(4)
+    lost, busy, *free = await jobs.claim()
+    async with jobs.database.transaction(jobs.organization_id) as connection:
+        past = text("clock_timestamp() - interval '1 microsecond'")
+        await connection.execute(update(JOB).where(JOB.c.job_id == lost.job_id).values(lease_until=past))
+    (theirs,) = await jobs.claim()
+    values = {item: {"done_by": f"worker {number}"} for number, item in enumerate((lost, busy, *free))}
+    async with jobs.database.transaction(ALL_ORGANIZATIONS) as writing:
+        assert await QUEUE.hold(writing, busy)
+        async with jobs.database.transaction(ALL_ORGANIZATIONS) as connection:
+            left = await QUEUE.release_together(connection, values, due_time=func.clock_timestamp())
+        assert left == [lost, busy]
+    rows = {row.job_id: row for row in await jobs.rows()}
+    assert [rows[item.job_id].done_by for item in free] == ["worker 2", "worker 3"]
+    assert [rows[item.job_id].lease_until for item in free] == [None, None]
+    assert (rows[lost.job_id].fence, rows[busy.job_id].done_by) == (theirs.fence, None)
+    assert await QUEUE.release_together(connection, {}, due_time=func.clock_timestamp()) == []
+
+
 async def test_a_parked_job_stays_until_somebody_decides(jobs):
     await jobs.add(1)
     (mine,) = await jobs.claim()
