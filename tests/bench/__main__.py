@@ -10,12 +10,14 @@ from tests.bench.doses import doses
 from tests.bench.harness import Row, show, span, write
 from tests.bench.ledger import offline_root, sequencer
 from tests.bench.processes import memory, resident, second_start
+from tests.bench.reads import reads
 from tests.bench.rpc import rpc_stack
 from tests.bench.sessions import booking, race
 from tests.bench.slots import slots
+from tests.support.suite import SuiteProcess
 
 ALONE = {"rpc": rpc_stack, "sequencer": sequencer, "root": offline_root}
-SUITE = ("booking", "race", "slots", "doses", "memory", "start")
+SUITE = ("booking", "race", "slots", "doses", "reads", "memory", "start")
 
 
 async def measure(wanted: set[str]) -> AsyncIterator[Row]:
@@ -27,19 +29,27 @@ async def measure(wanted: set[str]) -> AsyncIterator[Row]:
         return
     async with new_suite() as suite:
         if wanted - {*ALONE, "start"}:
-            idle = resident(suite)
-            async with running_clinics(suite) as clinics:
-                booked, sessions = await booking(clinics)
-                yield booked
-                if "race" in wanted:
-                    yield await race(clinics)
-                if "slots" in wanted:
-                    yield await slots(clinics)
-                if "doses" in wanted:
-                    yield await doses(clinics, sessions)
-            yield memory(idle, resident(suite))
+            async for row in _under_load(suite, wanted):
+                yield row
         if "start" in wanted:
             yield second_start(suite)
+
+
+async def _under_load(suite: SuiteProcess, wanted: set[str]) -> AsyncIterator[Row]:
+    idle = resident(suite)
+    async with running_clinics(suite) as clinics:
+        booked, sessions = await booking(clinics)
+        yield booked
+        if "race" in wanted:
+            yield await race(clinics)
+        if "slots" in wanted:
+            yield await slots(clinics)
+        if "doses" in wanted:
+            yield await doses(clinics, sessions)
+        if "reads" in wanted:  # the last, since its million sessions are in the way of the others
+            for one in await reads(clinics, sessions[-1]):
+                yield one
+    yield memory(idle, resident(suite))
 
 
 async def main() -> None:

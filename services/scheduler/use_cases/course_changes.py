@@ -271,7 +271,10 @@ def _unfit(review: CourseReview, newest: CourseReview | None, course: Course) ->
         yield Blocker(BlockerCode.REVIEW_DUE, subject, "this is not the newest review of the course; name that one")
     if review.decision is not ReviewDecision.CONTINUE:
         yield Blocker(BlockerCode.REVIEW_DUE, subject, "this review does not continue the course")
-    if not review.session_count or review.session_count != course.taken_count:
+    if not review.session_count:
+        text = "no session had taken place when this review was made; have the course reviewed after one has"
+        yield Blocker(BlockerCode.REVIEW_DUE, subject, text)
+    elif review.session_count != course.taken_count:
         text = (
             f"this review is of {review.session_count} sessions and {course.taken_count} took place; "
             "have the course reviewed as it is now"
