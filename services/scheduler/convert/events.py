@@ -26,13 +26,13 @@ def protocol_installed(protocol: Protocol) -> events_pb2.ProtocolInstalled:
 
 
 def course_activated(course: Course, adult_date: date) -> events_pb2.CourseActivated:
-    """Return the event of a course that was activated."""
+    """Return the event of a course that was activated, or changed since."""
     return events_pb2.CourseActivated(
         course=format_name("courses", course.course_id),
         patient=format_name("patients", course.patient_id),
         protocol=format_name("protocols", course.protocol_id),
         adult_date=date_message(adult_date),
-        consent_expire_date=date_message(course.screening.consent_expire_date),
+        consent_expire_date=date_message(course.screening.consent.expire_date),
         contraindications=course.screening.relative,
     )
 

@@ -104,7 +104,7 @@ EXPLANATIONS: Mapping[BlockerCode, Explanation] = MappingProxyType(
         ),
         BlockerCode.CONSENT_MISSING: Explanation(
             "No consent is valid on that date.",
-            "Obtain a new consent, end the course, and enrol the patient again with it.",
+            "Obtain a new consent and renew the course's with it (RenewConsent).",
         ),
         BlockerCode.COURSE_NOT_ACTIVE: Explanation(
             "The course is a draft, on hold, completed or revoked.",

@@ -64,17 +64,24 @@ class ScreeningCheck(StrEnum):
     ESCORT_AGREED = "ESCORT_AGREED"
 
 
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A signed consent, by its reference in the clinic's own system; valid through `expire_date`."""
+
+    reference: str
+    expire_date: date
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screening:
-    """What was found before a course. The consent is valid through `consent_expire_date`.
+    """What was found before a course, with the consent as it was renewed last.
 
     `induction_documented` is true where a completed induction with esketamine is on file.
     """
 
     contraindications: tuple[Contraindication, ...]
     prior_treatment_trials: int
-    consent_reference: str
-    consent_expire_date: date
+    consent: Consent
     checks: tuple[ScreeningCheck, ...] = ()
     induction_documented: bool = False
 
@@ -110,6 +117,8 @@ class CourseState(StrEnum):
 
 RUNNING = frozenset({CourseState.ACTIVE, CourseState.ON_HOLD})
 """States in which a course is under way."""
+NOT_ENDED = RUNNING | {CourseState.DRAFT}
+"""States in which a course has not ended."""
 
 
 class Decision(StrEnum):
@@ -220,6 +229,10 @@ class Course:
         """Return the course as it is after a pause."""
         return replace(self, state=CourseState.ACTIVE, hold_reason="", revision=self.revision + 1)
 
+    def consented(self, consent: Consent) -> "Course":
+        """Return the course as it is once its consent is renewed."""
+        return replace(self, screening=replace(self.screening, consent=consent), revision=self.revision + 1)
+
     def completed(self) -> "Course":
         """Return the course as it is once it is ended."""
         return replace(self, state=CourseState.COMPLETED, hold_reason="", revision=self.revision + 1)
@@ -248,7 +261,7 @@ def treatment_blockers(screening: Screening, on: date) -> list[Blocker]:
         listed = ", ".join(screening.absolute)
         text = f"absolute contraindication: {listed}; the patient cannot be treated"
         blockers.append(Blocker(BlockerCode.CONTRAINDICATION, text))
-    if screening.consent_expire_date < on:
-        text = f"no consent is valid on {on}; obtain a new one, end the course and enrol again"
+    if screening.consent.expire_date < on:
+        text = f"no consent is valid on {on}; obtain a new one and renew it (RenewConsent)"
         blockers.append(Blocker(BlockerCode.CONSENT_MISSING, text))
     return blockers

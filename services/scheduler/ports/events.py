@@ -18,7 +18,7 @@ class Events(Port):
         ...
 
     async def course_activated(self, course: Course, adult_date: date) -> None:
-        """Tell of a course whose screening was accepted; `adult_date` is when the patient turns 18."""
+        """Tell of a course that runs, whole, as it is now; `adult_date` is when the patient turns 18."""
         ...
 
     async def course_review_due(self, course: Course, clinic_id: UUID) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Integer, Numeric, Select, bindparam, func, select, type_c
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scheduler.domain.course import RUNNING, Course, CourseState
+from services.scheduler.domain.course import NOT_ENDED, RUNNING, Course
 from services.scheduler.domain.protocol import LimitCode
 from services.scheduler.domain.session import TAKEN
 from services.scheduler.ports.paging import Listing, Page
@@ -99,7 +99,7 @@ class PostgresCourses:
         statement = select(_COURSE.c.course_id).where(
             _COURSE.c.patient_id == patient_id,
             _COURSE.c.protocol_code == protocol_code,
-            _COURSE.c.state.in_([CourseState.DRAFT, *RUNNING]),
+            _COURSE.c.state.in_(NOT_ENDED),
         )
         found: UUID | None = (await self._connection.execute(statement)).scalar_one_or_none()
         return found
@@ -114,8 +114,6 @@ class PostgresCourses:
             protocol_code=course.protocol_code,
             contraindications=list(screening.contraindications),
             prior_treatment_trials=screening.prior_treatment_trials,
-            consent_reference=screening.consent_reference,
-            consent_expire_date=screening.consent_expire_date,
             screening_checks=list(screening.checks),
             induction_documented=screening.induction_documented,
             enroller=asdict(course.enroller),
@@ -170,6 +168,8 @@ def _present(course: Course) -> dict[str, object]:
         "session_maximum": course.session_maximum,
         "state": course.state,
         "hold_reason": course.hold_reason,
+        "consent_reference": course.screening.consent.reference,
+        "consent_expire_date": course.screening.consent.expire_date,
         "reviewer": asdict(course.reviewer) if course.reviewer else None,
         "review_reason": course.review_reason,
         "review_base": course.review_base,

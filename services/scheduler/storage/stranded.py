@@ -74,8 +74,9 @@ _STRANDED = (
         from closure k
         where k.organization_id = s.organization_id and k.clinic_id = s.clinic_id
           and k.start_time < s.release_time and k.end_time > s.start_time
-    ) c cross join lateral (
+    ) c join course e using (organization_id, course_id) cross join lateral (
         select array_remove(array[
+            case when e.consent_expire_date < s.local_date then 'CONSENT_MISSING' end,
             case when c.clinic or not h.has_hours then 'CLINIC_CLOSED' end,
             case when h.has_hours and not h.within_hours then 'OUTSIDE_HOURS' end,
             case when c.room then 'ROOM_BUSY' end,

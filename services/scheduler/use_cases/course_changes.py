@@ -11,7 +11,7 @@ from services.runtime.identifiers import new_id
 from services.scheduler.domain.blockers import BlockerCode
 from services.scheduler.domain.cadence import clashing
 from services.scheduler.domain.course import RUNNING, Course, CourseState
-from services.scheduler.domain.course_change import ChangeKind, CourseChange
+from services.scheduler.domain.course_change import ChangeKind, CourseChange, Renewal
 from services.scheduler.domain.protocol import LimitCode, Protocol
 from services.scheduler.domain.review import CourseReview, ReviewDecision
 from services.scheduler.domain.roster import anniversary
@@ -193,9 +193,20 @@ async def locked_running(course_id: UUID, etag: str, unit: UnitOfWork) -> Course
         StaleEtagError: it was changed since it was read.
         WrongStateError: it is not running.
     """
+    return await locked_in(RUNNING, course_id, etag, unit)
+
+
+async def locked_in(states: Collection[CourseState], course_id: UUID, etag: str, unit: UnitOfWork) -> Course:
+    """Return a course that is in one of these states, locked.
+
+    Raises:
+        NotFoundError: the course is not known.
+        StaleEtagError: it was changed since it was read.
+        WrongStateError: it is in none of them.
+    """
     course = await _locked(course_id, etag, unit)
-    if course.state not in RUNNING:
-        raise WrongStateError(course.name, course.state, " or ".join(sorted(RUNNING)))
+    if course.state not in states:
+        raise WrongStateError(course.name, course.state, " or ".join(sorted(states)))
     return course
 
 
@@ -222,6 +233,7 @@ async def note(
     *,
     reason: str = "",
     review_id: UUID | None = None,
+    renewal: Renewal | None = None,
 ) -> None:
     """Record what was changed about a course, as it is now."""
     change = CourseChange(
@@ -234,6 +246,7 @@ async def note(
         protocol_id=course.protocol_id,
         session_cap=course.session_cap,
         review_id=review_id,
+        renewal=renewal,
     )
     await unit.course_records.add_change(change)
 

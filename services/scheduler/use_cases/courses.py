@@ -9,7 +9,7 @@ from services.runtime.actor import Actor
 from services.runtime.clock import Clock
 from services.runtime.errors import Blocker, FieldViolation, InvalidArgumentError
 from services.runtime.identifiers import new_id
-from services.scheduler.domain.course import Course, CourseState, Decision, Screening, treatment_blockers
+from services.scheduler.domain.course import Consent, Course, CourseState, Decision, Screening, treatment_blockers
 from services.scheduler.domain.protocol import LimitCode, Protocol
 from services.scheduler.domain.roster import Patient, anniversary
 from services.scheduler.errors import CourseOpenError, ScreeningRefusedError, StaleEtagError, WrongStateError
@@ -47,7 +47,7 @@ async def enroll_patient(command: EnrollPatient, unit: UnitOfWork, clock: Clock,
     """
     patient = await unit.roster.patient(command.patient_id)
     protocol = await unit.protocols.get(command.protocol_id)
-    _check_consent(command.screening, protocol, today_of(patient, clock))
+    check_validity("screening.consent_expire_date", command.screening.consent, protocol, today_of(patient, clock))
     if (other := await unit.courses.open_course(patient.patient_id, protocol.code)) is not None:
         raise CourseOpenError(other)
     course = Course(
@@ -125,11 +125,16 @@ def _screening_blockers(course: Course, patient: Patient, protocol: Protocol, to
     return blockers
 
 
-def _check_consent(screening: Screening, protocol: Protocol, today: date) -> None:
+def check_validity(path: str, consent: Consent, protocol: Protocol, today: date) -> None:
+    """Refuse a consent that claims to be valid for longer than the protocol lets any be (its CONSENT_VALIDITY).
+
+    Raises:
+        InvalidArgumentError: it does; the fault is at `path`.
+    """
     validity = int(protocol.limit(LimitCode.CONSENT_VALIDITY))
-    if screening.consent_expire_date > today + timedelta(days=validity):
+    if consent.expire_date > today + timedelta(days=validity):
         text = f"a consent is valid for at most {validity} days after it is given"
-        raise InvalidArgumentError([FieldViolation("screening.consent_expire_date", text)])
+        raise InvalidArgumentError([FieldViolation(path, text)])
 
 
 def today_of(patient: Patient, clock: Clock) -> date:

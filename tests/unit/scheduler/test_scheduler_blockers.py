@@ -19,7 +19,7 @@ from services.scheduler.domain.booking import (
     time_blockers,
 )
 from services.scheduler.domain.cadence import Commitment
-from services.scheduler.domain.course import Contraindication, Course, CourseState, Screening
+from services.scheduler.domain.course import Consent, Contraindication, Course, CourseState, Screening
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.lanes import Occupied
 from services.scheduler.domain.protocol import Phases
@@ -46,8 +46,7 @@ COURSE = Course(
     screening=Screening(
         contraindications=(),
         prior_treatment_trials=2,
-        consent_reference="consent-1",
-        consent_expire_date=date(2026, 6, 30),
+        consent=Consent("consent-1", date(2026, 6, 30)),
     ),
     state=CourseState.ACTIVE,
     session_count=3,
@@ -152,7 +151,7 @@ def test_a_screening_rules_dates_out() -> None:
     screening = replace(
         COURSE.screening,
         contraindications=(Contraindication.HYPERSENSITIVITY, Contraindication.PREGNANCY),
-        consent_expire_date=PLAN.local_date - timedelta(days=1),
+        consent=Consent("consent-1", PLAN.local_date - timedelta(days=1)),
     )
     found = date_blockers(replace(COURSE, screening=screening), PLAN.local_date, ())
     assert codes(found) == ["CONTRAINDICATION", "CONSENT_MISSING"]

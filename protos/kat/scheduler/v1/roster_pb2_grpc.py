@@ -435,7 +435,7 @@ class RosterServiceServicer:
 
     def ListStrandedSessions(self, request, context):
         """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
-        they were booked is the roster, or a dose that was given late.
+        they were booked is the roster, the consent, or a dose that was given late.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -113,7 +113,7 @@ class RosterServiceStub:
     """
     ListStrandedSessions: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ListStrandedSessionsRequest, _roster_pb2.ListStrandedSessionsResponse]
     """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
-    they were booked is the roster, or a dose that was given late.
+    they were booked is the roster, the consent, or a dose that was given late.
     """
 
 @_typing.type_check_only
@@ -201,7 +201,7 @@ class RosterServiceAsyncStub(RosterServiceStub):
     """
     ListStrandedSessions: _aio.UnaryUnaryMultiCallable[_roster_pb2.ListStrandedSessionsRequest, _roster_pb2.ListStrandedSessionsResponse]  # type: ignore[assignment]
     """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
-    they were booked is the roster, or a dose that was given late.
+    they were booked is the roster, the consent, or a dose that was given late.
     """
 
 class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -478,7 +478,7 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_roster_pb2.ListStrandedSessionsResponse, _abc.Awaitable[_roster_pb2.ListStrandedSessionsResponse]]:
         """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
-        they were booked is the roster, or a dose that was given late.
+        they were booked is the roster, the consent, or a dose that was given late.
         """
 
 def add_RosterServiceServicer_to_server(servicer: RosterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
