@@ -10,6 +10,7 @@ from services.runtime.names import etag_of
 from services.scheduler.domain.blockers import Blocker, BlockerCode
 from services.scheduler.domain.protocol import Protocol, Substance
 from services.scheduler.domain.review import Score
+from services.scheduler.domain.roster import anniversary
 
 
 class Contraindication(StrEnum):
@@ -46,6 +47,8 @@ ABSOLUTE = frozenset(
 """Contraindications that nobody can accept (SPRAVATO label; rule H2). The others a supervisor may, with a reason."""
 
 
+ADULT_AGE = 18
+"""Nobody younger is given a dose, whatever the protocol (rule H3 of the clinical reference)."""
 ADEQUATE_TRIALS = 2
 """So many treatments should have failed before (VA/DoD guideline 2022; SPRAVATO label)."""
 
@@ -133,6 +136,8 @@ class Course:
     """A course of one patient under one protocol version.
 
     Attributes:
+        birth_date: the patient's, as it is known now; personal data, in no error and no log.
+        minimum_age: in years, from the protocol.
         interval_days: clinic-local dates from one session to the next, at least.
         session_cap: live sessions at most, now.
         session_maximum: what the cap may be raised to.
@@ -149,8 +154,10 @@ class Course:
 
     course_id: UUID
     patient_id: UUID
+    birth_date: date
     protocol_id: UUID
     protocol_code: str
+    minimum_age: int
     interval_days: int
     session_cap: int
     session_maximum: int
@@ -180,6 +187,16 @@ class Course:
     def etag(self) -> str:
         """Changes with every change of the course, with each session that took place and each score."""
         return etag_of(self.revision, self.taken_count, self.scores)
+
+    @property
+    def adult_date(self) -> date:
+        """The date on which the patient turns 18."""
+        return anniversary(self.birth_date, ADULT_AGE)
+
+    @property
+    def of_age_date(self) -> date:
+        """The first date on which the patient is old enough for the protocol."""
+        return anniversary(self.birth_date, self.minimum_age)
 
     @property
     def review_point(self) -> int:
@@ -242,6 +259,7 @@ class Course:
         moved = replace(
             self,
             protocol_id=protocol.protocol_id,
+            minimum_age=protocol.minimum_age,
             interval_days=protocol.interval_days,
             session_maximum=protocol.session_maximum,
             review_after=protocol.review_after,
@@ -254,9 +272,12 @@ class Course:
         return replace(self, state=state, reviewer=reviewer, review_reason=reason, revision=self.revision + 1)
 
 
-def treatment_blockers(screening: Screening, on: date) -> list[Blocker]:
-    """Return what in a screening rules out treatment on a date."""
-    blockers = []
+def treatment_blockers(course: Course, on: date) -> list[Blocker]:
+    """Return what in a course's screening, or in the patient's age, rules out treatment on a date.
+
+    The minimum age is the protocol's, with its source there; none is under 18 (rule H3 of the clinical reference).
+    """
+    screening, blockers = course.screening, []
     if screening.absolute:
         listed = ", ".join(screening.absolute)
         text = f"absolute contraindication: {listed}; the patient cannot be treated"
@@ -264,4 +285,7 @@ def treatment_blockers(screening: Screening, on: date) -> list[Blocker]:
     if screening.consent.expire_date < on:
         text = f"no consent is valid on {on}; obtain a new one and renew it (RenewConsent)"
         blockers.append(Blocker(BlockerCode.CONSENT_MISSING, text))
+    if course.of_age_date > on:
+        text = f"the patient is younger than {course.minimum_age} on {on}; correct the date of birth if it is wrong"
+        blockers.append(Blocker(BlockerCode.UNDER_AGE, text))
     return blockers

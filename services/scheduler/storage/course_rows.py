@@ -18,8 +18,10 @@ def course(row: Row[Any]) -> Course:
     return Course(
         course_id=row.course_id,
         patient_id=row.patient_id,
+        birth_date=row.birth_date,
         protocol_id=row.protocol_id,
         protocol_code=row.protocol_code,
+        minimum_age=row.minimum_age,
         interval_days=row.interval_days,
         session_cap=row.session_cap,
         session_maximum=row.session_maximum,

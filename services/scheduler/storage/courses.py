@@ -1,5 +1,6 @@
 """Courses in PostgreSQL."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,7 @@ _SESSION = table_of(tables.Session)
 _DOSE = table_of(tables.Dose)
 _ASSESSMENT = table_of(tables.Assessment)
 _ORGANIZATION = table_of(tables.Organization)
+_PATIENT = table_of(tables.Patient)
 
 
 def whole_limit(code: LimitCode) -> Any:
@@ -49,21 +51,27 @@ _OBSERVATIONS = (
     .where(_ASSESSMENT.c.course_id == _COURSE.c.course_id)
     .scalar_subquery()
 )
-_SELECT = select(
-    _COURSE,
-    select(func.count())
-    .where(_SESSION.c.course_id == _COURSE.c.course_id, _SESSION.c.counted)
-    .scalar_subquery()
-    .label("session_count"),
-    _TAKEN_COUNT.label("taken_count"),
-    type_coerce(_OBSERVATIONS, JSONB).label("observations"),
-    whole_limit(LimitCode.REVIEW_AFTER).label("review_after"),
-    whole_limit(LimitCode.HOLD_BEFORE).label("hold_before"),
-    select(func.max(_DOSE.c.dose_date + _DOSE.c.interval_days))
-    .where(_DOSE.c.patient_id == _COURSE.c.patient_id)
-    .scalar_subquery()
-    .label("next_eligible_date"),
-).join_from(_COURSE, _PROTOCOL, _COURSE.c.protocol_id == _PROTOCOL.c.protocol_id)
+_SELECT = (
+    select(
+        _COURSE,
+        _PATIENT.c.birth_date,
+        whole_limit(LimitCode.AGE_MINIMUM).label("minimum_age"),
+        select(func.count())
+        .where(_SESSION.c.course_id == _COURSE.c.course_id, _SESSION.c.counted)
+        .scalar_subquery()
+        .label("session_count"),
+        _TAKEN_COUNT.label("taken_count"),
+        type_coerce(_OBSERVATIONS, JSONB).label("observations"),
+        whole_limit(LimitCode.REVIEW_AFTER).label("review_after"),
+        whole_limit(LimitCode.HOLD_BEFORE).label("hold_before"),
+        select(func.max(_DOSE.c.dose_date + _DOSE.c.interval_days))
+        .where(_DOSE.c.patient_id == _COURSE.c.patient_id)
+        .scalar_subquery()
+        .label("next_eligible_date"),
+    )
+    .join_from(_COURSE, _PROTOCOL, _COURSE.c.protocol_id == _PROTOCOL.c.protocol_id)
+    .join(_PATIENT, _COURSE.c.patient_id == _PATIENT.c.patient_id)
+)
 
 
 _THIS = _SELECT.where(_COURSE.c.course_id == bindparam("this_course_id"))
@@ -93,6 +101,11 @@ class PostgresCourses:
         """See the port."""
         statement = _SELECT if patient_id is None else _SELECT.where(_COURSE.c.patient_id == patient_id)
         return await listing(self._connection, statement, (_COURSE.c.course_id,), page, course, descending=True)
+
+    async def running(self, patient_ids: Collection[UUID]) -> list[Course]:
+        """See the port."""
+        statement = _SELECT.where(_COURSE.c.patient_id.in_(patient_ids), _COURSE.c.state.in_(RUNNING))
+        return [course(row) for row in await self._connection.execute(statement.order_by(_COURSE.c.course_id))]
 
     async def open_course(self, patient_id: UUID, protocol_code: str) -> UUID | None:
         """See the port."""

@@ -9,10 +9,9 @@ from services.runtime.clock import Clock
 from services.runtime.errors import FieldViolation, InvalidArgumentError
 from services.scheduler.domain.course import NOT_ENDED, RUNNING, Consent, Course
 from services.scheduler.domain.course_change import ChangeKind, Renewal
-from services.scheduler.domain.roster import anniversary
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.course_changes import locked_in, note
-from services.scheduler.use_cases.courses import ADULT_AGE, check_validity, today_of
+from services.scheduler.use_cases.courses import check_validity, today_of
 
 _PATH = "consent_expire_date"
 
@@ -48,7 +47,7 @@ async def renew_consent(command: RenewConsent, unit: UnitOfWork, clock: Clock, a
     renewal = Renewal(command.consent, course.screening.consent)
     await note(ChangeKind.CONSENT_RENEWED, renewed, unit, clock, actor, renewal=renewal)
     if renewed.state in RUNNING:  # of a draft the others hear when it is activated
-        await unit.events.course_activated(renewed, anniversary(patient.birth_date, ADULT_AGE))
+        await unit.events.course_activated(renewed)
     return renewed
 
 

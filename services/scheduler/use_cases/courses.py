@@ -11,11 +11,9 @@ from services.runtime.errors import Blocker, FieldViolation, InvalidArgumentErro
 from services.runtime.identifiers import new_id
 from services.scheduler.domain.course import Consent, Course, CourseState, Decision, Screening, treatment_blockers
 from services.scheduler.domain.protocol import LimitCode, Protocol
-from services.scheduler.domain.roster import Patient, anniversary
+from services.scheduler.domain.roster import Patient
 from services.scheduler.errors import CourseOpenError, ScreeningRefusedError, StaleEtagError, WrongStateError
 from services.scheduler.ports.unit import UnitOfWork
-
-ADULT_AGE = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +51,10 @@ async def enroll_patient(command: EnrollPatient, unit: UnitOfWork, clock: Clock,
     course = Course(
         course_id=new_id(),
         patient_id=patient.patient_id,
+        birth_date=patient.birth_date,
         protocol_id=protocol.protocol_id,
         protocol_code=protocol.code,
+        minimum_age=protocol.minimum_age,
         interval_days=protocol.interval_days,
         session_cap=protocol.sessions_planned,
         session_maximum=protocol.session_maximum,
@@ -104,25 +104,15 @@ async def review_screening(command: ReviewScreening, unit: UnitOfWork, clock: Cl
 async def _accept(course: Course, reason: str, unit: UnitOfWork, clock: Clock, actor: Actor) -> Course:
     patient = await unit.roster.patient(course.patient_id)
     protocol = await unit.protocols.get(course.protocol_id)
-    if blockers := _screening_blockers(course, patient, protocol, today_of(patient, clock)):
-        raise ScreeningRefusedError(blockers)
+    if found := treatment_blockers(course, today_of(patient, clock)):
+        raise ScreeningRefusedError([Blocker(one.code, course.name, one.description) for one in found])
     if (concerns := course.screening.concerns(protocol.substance)) and not reason:
         listed = ", ".join(concerns)
         raise InvalidArgumentError([FieldViolation("reason", f"write why this is accepted: {listed}")])
     accepted = course.accepted(actor, reason)
     await unit.courses.save(accepted)
-    await unit.events.course_activated(accepted, anniversary(patient.birth_date, ADULT_AGE))
+    await unit.events.course_activated(accepted)
     return accepted
-
-
-def _screening_blockers(course: Course, patient: Patient, protocol: Protocol, today: date) -> list[Blocker]:
-    found = treatment_blockers(course.screening, today)
-    blockers = [Blocker(blocker.code, course.name, blocker.description) for blocker in found]
-    minimum_age = int(protocol.limit(LimitCode.AGE_MINIMUM))
-    if anniversary(patient.birth_date, minimum_age) > today:
-        text = f"the patient is younger than {minimum_age}"
-        blockers.append(Blocker("UNDER_AGE", f"patients/{patient.patient_id}", text))
-    return blockers
 
 
 def check_validity(path: str, consent: Consent, protocol: Protocol, today: date) -> None:

@@ -38,8 +38,10 @@ AROUND = Surroundings(commitments=(), room_sessions=(), opening=(OPEN,), supervi
 COURSE = Course(
     course_id=new_id(),
     patient_id=new_id(),
+    birth_date=date(1980, 5, 17),
     protocol_id=new_id(),
     protocol_code="iv_racemic",
+    minimum_age=18,
     interval_days=7,
     session_cap=12,
     session_maximum=12,
