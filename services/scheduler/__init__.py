@@ -15,9 +15,9 @@ What it promises, each held by the database under any concurrency, not by this c
    that now stand too early are flagged and cannot be checked in.
 7. Closures. Nothing is booked, or moved, into a time in which its clinic or its room is closed.
 
-The roster may change under booked sessions: one that could not be booked as it stands is kept, listed with its reasons,
-and moves are proposed for it. A closure, an absence and a departure name every session in their way that has not begun,
-whatever is booked at the same moment.
+The roster, a consent or a date of birth may change under booked sessions: one that could not be booked as it stands is
+kept, listed with its reasons, and moves are proposed for it. A closure, an absence and a departure name every session
+in their way that has not begun, whatever is booked at the same moment.
 
 A live session is held, booked, checked in, in progress or fulfilled; one that is cancelled, missed or entered in error
 frees everything that it held. A booking that breaks a promise is refused with every blocker at once. A fact that

@@ -1,6 +1,5 @@
 """What the scheduler tells the other services: events, written to the outbox in the transaction of the change."""
 
-from datetime import date
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -27,9 +26,9 @@ class OutboxEvents:
         """See the port."""
         await self._append(format_name("protocols", protocol.protocol_id), events.protocol_installed(protocol))
 
-    async def course_activated(self, course: Course, adult_date: date) -> None:
+    async def course_activated(self, course: Course) -> None:
         """See the port."""
-        await self._append(course.name, events.course_activated(course, adult_date))
+        await self._append(course.name, events.course_activated(course))
 
     async def course_review_due(self, course: Course, clinic_id: UUID) -> None:
         """See the port."""

@@ -41,7 +41,7 @@ def session(snapshot: events_pb2.SessionSnapshot, *, cancelled: bool) -> Session
 
 
 def course(event: Any) -> Course:
-    """Read an activated course.
+    """Read a course as it stands when it is activated, or after a change.
 
     Raises:
         ValueError: it is malformed.

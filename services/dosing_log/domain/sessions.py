@@ -32,7 +32,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """A course as it was activated.
+    """A course as the scheduler last told it.
 
     Attributes:
         adult_date: the date on which the patient turns 18.

@@ -164,7 +164,7 @@ class SessionProjection(Row, table=True):
 
 
 class CourseProjection(Row, table=True):
-    """A course as it was activated."""
+    """A course as the scheduler last told it."""
 
     __tablename__ = "course_projection"
     course_id: UUID = Field(primary_key=True)

@@ -1,12 +1,13 @@
 """Courses from and as messages."""
 
+from typing import Any
 from uuid import UUID
 
 from kat.scheduler.v1 import course_pb2
 from services.runtime.fields import Fields, actor_message, date_message, quantity_message, timestamp
 from services.runtime.names import format_name
 from services.scheduler.convert.common import calendar_date, next_token
-from services.scheduler.domain.course import Contraindication, Course, Decision, Screening, ScreeningCheck
+from services.scheduler.domain.course import Consent, Contraindication, Course, Decision, Screening, ScreeningCheck
 from services.scheduler.domain.review import Score
 from services.scheduler.ports.paging import Listing
 from services.scheduler.use_cases.courses import EnrollPatient, ReviewScreening
@@ -122,6 +123,14 @@ def score_message(score: Score) -> course_pb2.Score:
     )
 
 
+def consent(fields: Fields, prefix: str, message: Any) -> Consent:
+    """Read the consent of a message that has one; `prefix` stands before its fields in their paths."""
+    return Consent(
+        fields.text(f"{prefix}consent_reference", message.consent_reference, maximum=200),
+        calendar_date(fields, f"{prefix}consent_expire_date", message, "consent_expire_date"),
+    )
+
+
 def _screening(fields: Fields, path: str, message: course_pb2.Screening) -> Screening:
     found = (
         fields.enum(f"{path}.contraindications[{n}]", value, _CONTRAINDICATIONS)
@@ -133,8 +142,7 @@ def _screening(fields: Fields, path: str, message: course_pb2.Screening) -> Scre
         prior_treatment_trials=fields.integer(
             f"{path}.prior_treatment_trials", message.prior_treatment_trials, 0, _MAXIMUM_TRIALS
         ),
-        consent_reference=fields.text(f"{path}.consent_reference", message.consent_reference, maximum=200),
-        consent_expire_date=calendar_date(fields, f"{path}.consent_expire_date", message, "consent_expire_date"),
+        consent=consent(fields, f"{path}.", message),
         checks=tuple(dict.fromkeys(checks)),
         induction_documented=message.induction_documented,
     )
@@ -146,8 +154,8 @@ def _screening_message(screening: Screening) -> course_pb2.Screening:
             course_pb2.Contraindication.Value(f"CONTRAINDICATION_{one}") for one in screening.contraindications
         ],
         prior_treatment_trials=screening.prior_treatment_trials,
-        consent_reference=screening.consent_reference,
-        consent_expire_date=date_message(screening.consent_expire_date),
+        consent_reference=screening.consent.reference,
+        consent_expire_date=date_message(screening.consent.expire_date),
         checks=[course_pb2.ScreeningCheck.Value(f"SCREENING_CHECK_{one}") for one in screening.checks],
         induction_documented=screening.induction_documented,
     )

@@ -1,6 +1,5 @@
 """What happened, as events for the other services, and what they report."""
 
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -25,14 +24,14 @@ def protocol_installed(protocol: Protocol) -> events_pb2.ProtocolInstalled:
     return events_pb2.ProtocolInstalled(protocol=protocol_message(protocol))
 
 
-def course_activated(course: Course, adult_date: date) -> events_pb2.CourseActivated:
-    """Return the event of a course that was activated."""
+def course_activated(course: Course) -> events_pb2.CourseActivated:
+    """Return the event of a course that was activated, or changed since."""
     return events_pb2.CourseActivated(
         course=format_name("courses", course.course_id),
         patient=format_name("patients", course.patient_id),
         protocol=format_name("protocols", course.protocol_id),
-        adult_date=date_message(adult_date),
-        consent_expire_date=date_message(course.screening.consent_expire_date),
+        adult_date=date_message(course.adult_date),
+        consent_expire_date=date_message(course.screening.consent.expire_date),
         contraindications=course.screening.relative,
     )
 

@@ -4,14 +4,15 @@ from uuid import UUID
 
 from kat.scheduler.v1 import course_pb2
 from services.runtime.auth import Caller
-from services.runtime.fields import Fields, actor_message, timestamp
+from services.runtime.fields import Fields, actor_message, date_message, timestamp
 from services.runtime.names import format_name
 from services.scheduler.convert.common import next_token
-from services.scheduler.convert.course import course_message, score_message
-from services.scheduler.domain.course import Course
+from services.scheduler.convert.course import consent, course_message, score_message
+from services.scheduler.domain.course import Consent, Course
 from services.scheduler.domain.course_change import CourseChange
 from services.scheduler.domain.review import CourseReview, ReviewDecision, Signature
 from services.scheduler.ports.paging import Listing
+from services.scheduler.use_cases.consents import RenewConsent
 from services.scheduler.use_cases.course_changes import (
     CompleteCourse,
     CourseCommand,
@@ -130,6 +131,22 @@ def move_course_protocol(request: course_pb2.MoveCourseProtocolRequest) -> MoveC
     return command
 
 
+def renew_consent(request: course_pb2.RenewConsentRequest) -> RenewConsent:
+    """Read a renewed consent.
+
+    Raises:
+        InvalidArgumentError: every fault.
+    """
+    fields = Fields()
+    command = RenewConsent(
+        course_id=fields.name("name", request.name, "courses"),
+        etag=fields.text("etag", request.etag, maximum=100),
+        consent=consent(fields, "", request),
+    )
+    fields.check()
+    return command
+
+
 def of_course(request: course_pb2.ListCourseReviewsRequest | course_pb2.ListCourseChangesRequest) -> UUID:
     """Read of which course a list is.
 
@@ -183,6 +200,7 @@ def changes_message(
 
 
 def _change_message(change: CourseChange) -> course_pb2.CourseChange:
+    renewal = change.renewal
     return course_pb2.CourseChange(
         name=format_name("courseChanges", change.change_id),
         course=format_name("courses", change.course_id),
@@ -193,4 +211,10 @@ def _change_message(change: CourseChange) -> course_pb2.CourseChange:
         protocol=format_name("protocols", change.protocol_id),
         session_cap=change.session_cap,
         review=format_name("courseReviews", change.review_id) if change.review_id else "",
+        consent=_consent_message(renewal.consent) if renewal else None,
+        previous_consent=_consent_message(renewal.previous) if renewal else None,
     )
+
+
+def _consent_message(consent: Consent) -> course_pb2.Consent:
+    return course_pb2.Consent(reference=consent.reference, expire_date=date_message(consent.expire_date))

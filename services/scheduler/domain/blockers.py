@@ -27,6 +27,7 @@ class BlockerCode(StrEnum):
     CONSENT_MISSING = "CONSENT_MISSING"
     COURSE_NOT_ACTIVE = "COURSE_NOT_ACTIVE"
     HOLD_EXPIRED = "HOLD_EXPIRED"
+    UNDER_AGE = "UNDER_AGE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ EXPLANATIONS: Mapping[BlockerCode, Explanation] = MappingProxyType(
         ),
         BlockerCode.CONSENT_MISSING: Explanation(
             "No consent is valid on that date.",
-            "Obtain a new consent, end the course, and enrol the patient again with it.",
+            "Obtain a new consent and renew the course's with it (RenewConsent).",
         ),
         BlockerCode.COURSE_NOT_ACTIVE: Explanation(
             "The course is a draft, on hold, completed or revoked.",
@@ -114,6 +115,11 @@ EXPLANATIONS: Mapping[BlockerCode, Explanation] = MappingProxyType(
         BlockerCode.HOLD_EXPIRED: Explanation(
             "The slot was held, or offered, for too long.",
             "Hold it again, or book it where it is still free.",
+        ),
+        BlockerCode.UNDER_AGE: Explanation(
+            "By the date of birth as it is known now, the patient is too young on that date for the protocol.",
+            "Correct the date of birth if it is wrong (UpdatePatient); otherwise book a date on which the patient is "
+            "old enough, or end the course.",
         ),
     }
 )

@@ -76,7 +76,7 @@ def course_blockers(course: Course, further_sessions: int) -> list[Blocker]:
 
 def date_blockers(course: Course, day: date, commitments: Sequence[Commitment]) -> list[Blocker]:
     """Return what keeps the patient from being treated on a date, at whatever time."""
-    blockers = treatment_blockers(course.screening, day)
+    blockers = treatment_blockers(course, day)
     if conflicts := too_close(day, course.interval_days, commitments):
         earliest = earliest_date(day, course.interval_days, commitments)
         text = (

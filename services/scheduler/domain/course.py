@@ -10,6 +10,7 @@ from services.runtime.names import etag_of
 from services.scheduler.domain.blockers import Blocker, BlockerCode
 from services.scheduler.domain.protocol import Protocol, Substance
 from services.scheduler.domain.review import Score
+from services.scheduler.domain.roster import anniversary
 
 
 class Contraindication(StrEnum):
@@ -46,6 +47,8 @@ ABSOLUTE = frozenset(
 """Contraindications that nobody can accept (SPRAVATO label; rule H2). The others a supervisor may, with a reason."""
 
 
+ADULT_AGE = 18
+"""Nobody younger is given a dose, whatever the protocol (rule H3 of the clinical reference)."""
 ADEQUATE_TRIALS = 2
 """So many treatments should have failed before (VA/DoD guideline 2022; SPRAVATO label)."""
 
@@ -64,17 +67,24 @@ class ScreeningCheck(StrEnum):
     ESCORT_AGREED = "ESCORT_AGREED"
 
 
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A signed consent, by its reference in the clinic's own system; valid through `expire_date`."""
+
+    reference: str
+    expire_date: date
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screening:
-    """What was found before a course. The consent is valid through `consent_expire_date`.
+    """What was found before a course, with the consent as it was renewed last.
 
     `induction_documented` is true where a completed induction with esketamine is on file.
     """
 
     contraindications: tuple[Contraindication, ...]
     prior_treatment_trials: int
-    consent_reference: str
-    consent_expire_date: date
+    consent: Consent
     checks: tuple[ScreeningCheck, ...] = ()
     induction_documented: bool = False
 
@@ -110,6 +120,8 @@ class CourseState(StrEnum):
 
 RUNNING = frozenset({CourseState.ACTIVE, CourseState.ON_HOLD})
 """States in which a course is under way."""
+NOT_ENDED = RUNNING | {CourseState.DRAFT}
+"""States in which a course has not ended."""
 
 
 class Decision(StrEnum):
@@ -124,6 +136,8 @@ class Course:
     """A course of one patient under one protocol version.
 
     Attributes:
+        birth_date: the patient's, as it is known now; personal data, in no error and no log.
+        minimum_age: in years, from the protocol.
         interval_days: clinic-local dates from one session to the next, at least.
         session_cap: live sessions at most, now.
         session_maximum: what the cap may be raised to.
@@ -140,8 +154,10 @@ class Course:
 
     course_id: UUID
     patient_id: UUID
+    birth_date: date
     protocol_id: UUID
     protocol_code: str
+    minimum_age: int
     interval_days: int
     session_cap: int
     session_maximum: int
@@ -171,6 +187,16 @@ class Course:
     def etag(self) -> str:
         """Changes with every change of the course, with each session that took place and each score."""
         return etag_of(self.revision, self.taken_count, self.scores)
+
+    @property
+    def adult_date(self) -> date:
+        """The date on which the patient turns 18."""
+        return anniversary(self.birth_date, ADULT_AGE)
+
+    @property
+    def of_age_date(self) -> date:
+        """The first date on which the patient is old enough for the protocol."""
+        return anniversary(self.birth_date, self.minimum_age)
 
     @property
     def review_point(self) -> int:
@@ -220,6 +246,10 @@ class Course:
         """Return the course as it is after a pause."""
         return replace(self, state=CourseState.ACTIVE, hold_reason="", revision=self.revision + 1)
 
+    def consented(self, consent: Consent) -> "Course":
+        """Return the course as it is once its consent is renewed."""
+        return replace(self, screening=replace(self.screening, consent=consent), revision=self.revision + 1)
+
     def completed(self) -> "Course":
         """Return the course as it is once it is ended."""
         return replace(self, state=CourseState.COMPLETED, hold_reason="", revision=self.revision + 1)
@@ -229,6 +259,7 @@ class Course:
         moved = replace(
             self,
             protocol_id=protocol.protocol_id,
+            minimum_age=protocol.minimum_age,
             interval_days=protocol.interval_days,
             session_maximum=protocol.session_maximum,
             review_after=protocol.review_after,
@@ -241,14 +272,20 @@ class Course:
         return replace(self, state=state, reviewer=reviewer, review_reason=reason, revision=self.revision + 1)
 
 
-def treatment_blockers(screening: Screening, on: date) -> list[Blocker]:
-    """Return what in a screening rules out treatment on a date."""
-    blockers = []
+def treatment_blockers(course: Course, on: date) -> list[Blocker]:
+    """Return what in a course's screening, or in the patient's age, rules out treatment on a date.
+
+    The minimum age is the protocol's, with its source there; none is under 18 (rule H3 of the clinical reference).
+    """
+    screening, blockers = course.screening, []
     if screening.absolute:
         listed = ", ".join(screening.absolute)
         text = f"absolute contraindication: {listed}; the patient cannot be treated"
         blockers.append(Blocker(BlockerCode.CONTRAINDICATION, text))
-    if screening.consent_expire_date < on:
-        text = f"no consent is valid on {on}; obtain a new one, end the course and enrol again"
+    if screening.consent.expire_date < on:
+        text = f"no consent is valid on {on}; obtain a new one and renew it (RenewConsent)"
         blockers.append(Blocker(BlockerCode.CONSENT_MISSING, text))
+    if course.of_age_date > on:
+        text = f"the patient is younger than {course.minimum_age} on {on}; correct the date of birth if it is wrong"
+        blockers.append(Blocker(BlockerCode.UNDER_AGE, text))
     return blockers

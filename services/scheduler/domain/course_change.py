@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.runtime.actor import Actor
+from services.scheduler.domain.course import Consent
 
 
 class ChangeKind(StrEnum):
@@ -16,11 +17,23 @@ class ChangeKind(StrEnum):
     EXTENDED = "extended"
     COMPLETED = "completed"
     PROTOCOL_MOVED = "protocol_moved"
+    CONSENT_RENEWED = "consent_renewed"
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A consent that was renewed, and the one that it replaced."""
+
+    consent: Consent
+    previous: Consent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CourseChange:
-    """One change. `protocol_id` and `session_cap` are the course's after it; `review_id` is what allowed it, if any."""
+    """One change. `protocol_id` and `session_cap` are the course's after it; `review_id` is what allowed it, if any.
+
+    `renewal` is what became of the consent, where that was changed.
+    """
 
     change_id: UUID
     course_id: UUID
@@ -31,3 +44,4 @@ class CourseChange:
     protocol_id: UUID
     session_cap: int
     review_id: UUID | None = None
+    renewal: Renewal | None = None

@@ -200,6 +200,11 @@ class ProtocolDefinition:
         return int(self.limit(LimitCode.INTERVAL_MINIMUM))
 
     @property
+    def minimum_age(self) -> int:
+        """In whole years, how old a patient is at least."""
+        return int(self.limit(LimitCode.AGE_MINIMUM))
+
+    @property
     def sessions_planned(self) -> int:
         """Live sessions that a course may hold before it is extended."""
         return int(self.limit(LimitCode.SESSIONS_PLANNED))

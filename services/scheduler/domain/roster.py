@@ -85,6 +85,11 @@ class Patient:
     clinic_id: UUID | None
     create_time: datetime
 
+    @property
+    def name(self) -> str:
+        """Their resource name."""
+        return f"patients/{self.patient_id}"
+
 
 def anniversary(birth_date: date, years: int) -> date:
     """Return the date on which a person reaches that age; born on 29 February, on 1 March of a common year."""

@@ -1,4 +1,4 @@
-"""Sessions that could not be booked as they stand, since the roster changed or a dose was given late."""
+"""Sessions that could not be booked as they stand, since the roster or a consent changed, or a dose came late."""
 
 from dataclasses import dataclass
 from uuid import UUID

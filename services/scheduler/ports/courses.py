@@ -1,6 +1,6 @@
 """What the use cases need of protocols and courses."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol as Port
 from uuid import UUID
@@ -57,6 +57,10 @@ class CourseRepository(Port):
 
     async def page(self, page: Page, *, patient_id: UUID | None = None) -> Listing[Course]:
         """Return courses, newest first."""
+        ...
+
+    async def running(self, patient_ids: Collection[UUID]) -> list[Course]:
+        """Return the courses of these patients that are under way."""
         ...
 
     async def open_course(self, patient_id: UUID, protocol_code: str) -> UUID | None:

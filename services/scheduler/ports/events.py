@@ -1,6 +1,5 @@
 """Where events go."""
 
-from datetime import date
 from typing import Protocol as Port
 from uuid import UUID
 
@@ -17,8 +16,8 @@ class Events(Port):
         """Tell of a protocol version that was taken into use."""
         ...
 
-    async def course_activated(self, course: Course, adult_date: date) -> None:
-        """Tell of a course whose screening was accepted; `adult_date` is when the patient turns 18."""
+    async def course_activated(self, course: Course) -> None:
+        """Tell of a course that runs, whole, as it is now."""
         ...
 
     async def course_review_due(self, course: Course, clinic_id: UUID) -> None:

@@ -1,7 +1,8 @@
 """What the use cases need of the roster."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol as Port
 from uuid import UUID
 
@@ -35,6 +36,13 @@ class RosterRepository(Port):
 
     async def known(self, roster: Roster) -> KnownRoster:
         """Return what is there already of what a roster names."""
+        ...
+
+    async def lock_birth_dates(self, identifiers: Sequence[Identifier]) -> Mapping[UUID, date]:
+        """Return the dates of birth of those patients who are known, and let nothing change them meanwhile.
+
+        Nothing else of these patients is scheduled either until this unit of work ends.
+        """
         ...
 
     async def save(self, roster: Roster, known: KnownRoster, now: datetime) -> SavedRoster:

@@ -12,7 +12,7 @@ from services.scheduler.convert import course as convert
 from services.scheduler.convert import review as convert_review
 from services.scheduler.convert.common import page_of, resource
 from services.scheduler.servicers.calls import Calls
-from services.scheduler.use_cases import course_changes, courses, reviews
+from services.scheduler.use_cases import consents, course_changes, courses, reviews
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -103,6 +103,18 @@ class CourseServicer(CourseServiceServicer):
             request,
             course_pb2.Course,
             lambda unit: course_changes.extend_course(command, unit, self._clock, actor),
+            convert.course_message,
+        )
+
+    async def RenewConsent(  # noqa: N802 - the contract's name
+        self, request: course_pb2.RenewConsentRequest, _context: Context
+    ) -> course_pb2.Course:
+        """Renew the consent of a course."""
+        command, actor = convert_review.renew_consent(request), current_caller().actor
+        return await self._calls.write(
+            request,
+            course_pb2.Course,
+            lambda unit: consents.renew_consent(command, unit, self._clock, actor),
             convert.course_message,
         )
 

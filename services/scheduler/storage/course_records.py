@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scheduler.domain.course_change import CourseChange
+from services.scheduler.domain.course_change import CourseChange, Renewal
 from services.scheduler.domain.review import Assessment, CourseReview
 from services.scheduler.domain.session import Session
 from services.scheduler.ports.paging import Listing, Page
@@ -76,6 +76,7 @@ class PostgresCourseRecords:
             protocol_id=change.protocol_id,
             session_cap=change.session_cap,
             review_id=change.review_id,
+            **_consents(change.renewal),
         )
         await contested(self._connection, statement, frozenset({"course_change_number"}))
 
@@ -104,6 +105,17 @@ class PostgresCourseRecords:
             where=_ASSESSMENT.c.version < assessment.version,
         )
         await self._connection.execute(newest)
+
+
+def _consents(renewal: Renewal | None) -> dict[str, object]:
+    if renewal is None:
+        return {}
+    return {
+        "consent_reference": renewal.consent.reference,
+        "consent_expire_date": renewal.consent.expire_date,
+        "previous_consent_reference": renewal.previous.reference,
+        "previous_consent_expire_date": renewal.previous.expire_date,
+    }
 
 
 def _next_number(table: Table, course_id: UUID) -> ColumnElement[int]:

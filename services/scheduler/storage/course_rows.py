@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from services.runtime.actor import Actor
-from services.scheduler.domain.course import Contraindication, Course, CourseState, Screening, ScreeningCheck
-from services.scheduler.domain.course_change import ChangeKind, CourseChange
+from services.scheduler.domain.course import Consent, Contraindication, Course, CourseState, Screening, ScreeningCheck
+from services.scheduler.domain.course_change import ChangeKind, CourseChange, Renewal
 from services.scheduler.domain.review import CourseReview, Observation, ReviewDecision, Score, scores_of
 
 
@@ -18,8 +18,10 @@ def course(row: Row[Any]) -> Course:
     return Course(
         course_id=row.course_id,
         patient_id=row.patient_id,
+        birth_date=row.birth_date,
         protocol_id=row.protocol_id,
         protocol_code=row.protocol_code,
+        minimum_age=row.minimum_age,
         interval_days=row.interval_days,
         session_cap=row.session_cap,
         session_maximum=row.session_maximum,
@@ -46,8 +48,7 @@ def _screening(row: Row[Any]) -> Screening:
     return Screening(
         contraindications=tuple(Contraindication(one) for one in row.contraindications),
         prior_treatment_trials=row.prior_treatment_trials,
-        consent_reference=row.consent_reference,
-        consent_expire_date=row.consent_expire_date,
+        consent=Consent(row.consent_reference, row.consent_expire_date),
         checks=tuple(ScreeningCheck(one) for one in row.screening_checks),
         induction_documented=row.induction_documented,
     )
@@ -96,7 +97,15 @@ def change(row: Row[Any]) -> CourseChange:
         protocol_id=row.protocol_id,
         session_cap=row.session_cap,
         review_id=row.review_id,
+        renewal=_renewal(row),
     )
+
+
+def _renewal(row: Row[Any]) -> Renewal | None:
+    if row.consent_reference is None:
+        return None
+    previous = Consent(row.previous_consent_reference, row.previous_consent_expire_date)
+    return Renewal(Consent(row.consent_reference, row.consent_expire_date), previous)
 
 
 def actor(stored: Mapping[str, Any]) -> Actor:

@@ -1,5 +1,6 @@
 """Courses in PostgreSQL."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from sqlalchemy import Integer, Numeric, Select, bindparam, func, select, type_c
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scheduler.domain.course import RUNNING, Course, CourseState
+from services.scheduler.domain.course import NOT_ENDED, RUNNING, Course
 from services.scheduler.domain.protocol import LimitCode
 from services.scheduler.domain.session import TAKEN
 from services.scheduler.ports.paging import Listing, Page
@@ -23,6 +24,7 @@ _SESSION = table_of(tables.Session)
 _DOSE = table_of(tables.Dose)
 _ASSESSMENT = table_of(tables.Assessment)
 _ORGANIZATION = table_of(tables.Organization)
+_PATIENT = table_of(tables.Patient)
 
 
 def whole_limit(code: LimitCode) -> Any:
@@ -49,21 +51,27 @@ _OBSERVATIONS = (
     .where(_ASSESSMENT.c.course_id == _COURSE.c.course_id)
     .scalar_subquery()
 )
-_SELECT = select(
-    _COURSE,
-    select(func.count())
-    .where(_SESSION.c.course_id == _COURSE.c.course_id, _SESSION.c.counted)
-    .scalar_subquery()
-    .label("session_count"),
-    _TAKEN_COUNT.label("taken_count"),
-    type_coerce(_OBSERVATIONS, JSONB).label("observations"),
-    whole_limit(LimitCode.REVIEW_AFTER).label("review_after"),
-    whole_limit(LimitCode.HOLD_BEFORE).label("hold_before"),
-    select(func.max(_DOSE.c.dose_date + _DOSE.c.interval_days))
-    .where(_DOSE.c.patient_id == _COURSE.c.patient_id)
-    .scalar_subquery()
-    .label("next_eligible_date"),
-).join_from(_COURSE, _PROTOCOL, _COURSE.c.protocol_id == _PROTOCOL.c.protocol_id)
+_SELECT = (
+    select(
+        _COURSE,
+        _PATIENT.c.birth_date,
+        whole_limit(LimitCode.AGE_MINIMUM).label("minimum_age"),
+        select(func.count())
+        .where(_SESSION.c.course_id == _COURSE.c.course_id, _SESSION.c.counted)
+        .scalar_subquery()
+        .label("session_count"),
+        _TAKEN_COUNT.label("taken_count"),
+        type_coerce(_OBSERVATIONS, JSONB).label("observations"),
+        whole_limit(LimitCode.REVIEW_AFTER).label("review_after"),
+        whole_limit(LimitCode.HOLD_BEFORE).label("hold_before"),
+        select(func.max(_DOSE.c.dose_date + _DOSE.c.interval_days))
+        .where(_DOSE.c.patient_id == _COURSE.c.patient_id)
+        .scalar_subquery()
+        .label("next_eligible_date"),
+    )
+    .join_from(_COURSE, _PROTOCOL, _COURSE.c.protocol_id == _PROTOCOL.c.protocol_id)
+    .join(_PATIENT, _COURSE.c.patient_id == _PATIENT.c.patient_id)
+)
 
 
 _THIS = _SELECT.where(_COURSE.c.course_id == bindparam("this_course_id"))
@@ -94,12 +102,17 @@ class PostgresCourses:
         statement = _SELECT if patient_id is None else _SELECT.where(_COURSE.c.patient_id == patient_id)
         return await listing(self._connection, statement, (_COURSE.c.course_id,), page, course, descending=True)
 
+    async def running(self, patient_ids: Collection[UUID]) -> list[Course]:
+        """See the port."""
+        statement = _SELECT.where(_COURSE.c.patient_id.in_(patient_ids), _COURSE.c.state.in_(RUNNING))
+        return [course(row) for row in await self._connection.execute(statement.order_by(_COURSE.c.course_id))]
+
     async def open_course(self, patient_id: UUID, protocol_code: str) -> UUID | None:
         """See the port."""
         statement = select(_COURSE.c.course_id).where(
             _COURSE.c.patient_id == patient_id,
             _COURSE.c.protocol_code == protocol_code,
-            _COURSE.c.state.in_([CourseState.DRAFT, *RUNNING]),
+            _COURSE.c.state.in_(NOT_ENDED),
         )
         found: UUID | None = (await self._connection.execute(statement)).scalar_one_or_none()
         return found
@@ -114,8 +127,6 @@ class PostgresCourses:
             protocol_code=course.protocol_code,
             contraindications=list(screening.contraindications),
             prior_treatment_trials=screening.prior_treatment_trials,
-            consent_reference=screening.consent_reference,
-            consent_expire_date=screening.consent_expire_date,
             screening_checks=list(screening.checks),
             induction_documented=screening.induction_documented,
             enroller=asdict(course.enroller),
@@ -170,6 +181,8 @@ def _present(course: Course) -> dict[str, object]:
         "session_maximum": course.session_maximum,
         "state": course.state,
         "hold_reason": course.hold_reason,
+        "consent_reference": course.screening.consent.reference,
+        "consent_expire_date": course.screening.consent.expire_date,
         "reviewer": asdict(course.reviewer) if course.reviewer else None,
         "review_reason": course.review_reason,
         "review_base": course.review_base,

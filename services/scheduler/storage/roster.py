@@ -1,6 +1,7 @@
 """The roster in PostgreSQL."""
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -56,6 +57,10 @@ class PostgresRoster:
     async def known(self, roster: Roster) -> KnownRoster:
         """See the port."""
         return await self._import.known(roster)
+
+    async def lock_birth_dates(self, identifiers: Sequence[Identifier]) -> Mapping[UUID, date]:
+        """See the port."""
+        return await self._import.lock_birth_dates(identifiers)
 
     async def save(self, roster: Roster, known: KnownRoster, now: datetime) -> SavedRoster:
         """See the port."""

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table, delete, exists, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, Table, Text, and_, cast, delete, exists, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.identifiers import new_id
-from services.scheduler.domain.roster import Clinic, Shift
+from services.scheduler.domain.roster import Clinic, Identifier, Shift
 from services.scheduler.domain.roster_import import (
     ClinicEntry,
     KnownRoster,
@@ -69,6 +69,17 @@ class RosterImport:
             scheduled_zones={rows.identifier(row): row.time_zone for row in clinics if row.scheduled},
             subjects={row.subject: rows.identifier(row) for row in practitioners if row.subject},
         )
+
+    async def lock_birth_dates(self, identifiers: Sequence[Identifier]) -> Mapping[UUID, date]:
+        """Return the dates of birth of those patients who are known, locked as for booking, in one order."""
+        if not identifiers:
+            return {}
+        systems, values = (cast(list(part), ARRAY(Text)) for part in zip(*identifiers, strict=True))
+        named = func.unnest(systems, values).table_valued("system", "value").render_derived()
+        is_named = and_(_PATIENT.c.identifier_system == named.c.system, _PATIENT.c.identifier_value == named.c.value)
+        statement = select(_PATIENT.c.patient_id, _PATIENT.c.birth_date).join_from(_PATIENT, named, is_named)
+        locked = statement.order_by(_PATIENT.c.patient_id).with_for_update(key_share=True, of=_PATIENT)
+        return {row.patient_id: row.birth_date for row in await self._connection.execute(locked)}
 
     async def save(self, roster: Roster, known: KnownRoster, now: datetime) -> SavedRoster:
         """Add or change everything in a roster that has no faults."""

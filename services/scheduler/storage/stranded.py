@@ -74,8 +74,14 @@ _STRANDED = (
         from closure k
         where k.organization_id = s.organization_id and k.clinic_id = s.clinic_id
           and k.start_time < s.release_time and k.end_time > s.start_time
-    ) c cross join lateral (
+    ) c join course e using (organization_id, course_id)
+    join patient a on (a.organization_id, a.patient_id) = (s.organization_id, s.patient_id)
+    join protocol q on (q.organization_id, q.protocol_id) = (s.organization_id, s.protocol_id)
+    cross join lateral (
         select array_remove(array[
+            case when e.consent_expire_date < s.local_date then 'CONSENT_MISSING' end,
+            case when extract(year from age(cast(s.local_date as timestamp), cast(a.birth_date as timestamp)))
+                      < cast(q.limits -> 'age.minimum' ->> 'value' as numeric) then 'UNDER_AGE' end,
             case when c.clinic or not h.has_hours then 'CLINIC_CLOSED' end,
             case when h.has_hours and not h.within_hours then 'OUTSIDE_HOURS' end,
             case when c.room then 'ROOM_BUSY' end,

@@ -11,16 +11,15 @@ from services.runtime.identifiers import new_id
 from services.scheduler.domain.blockers import BlockerCode
 from services.scheduler.domain.cadence import clashing
 from services.scheduler.domain.course import RUNNING, Course, CourseState
-from services.scheduler.domain.course_change import ChangeKind, CourseChange
-from services.scheduler.domain.protocol import LimitCode, Protocol
+from services.scheduler.domain.course_change import ChangeKind, CourseChange, Renewal
+from services.scheduler.domain.protocol import Protocol
 from services.scheduler.domain.review import CourseReview, ReviewDecision
-from services.scheduler.domain.roster import anniversary
 from services.scheduler.domain.session import OPEN, Session, SessionState
 from services.scheduler.errors import CourseChangeRefusedError, StaleEtagError, WrongStateError
 from services.scheduler.ports.paging import Page
 from services.scheduler.ports.sessions import SessionFilter
 from services.scheduler.ports.unit import UnitOfWork
-from services.scheduler.use_cases.courses import ADULT_AGE, today_of
+from services.scheduler.use_cases.courses import today_of
 from services.scheduler.use_cases.sessions import cancel
 
 _ALL = Page(1_000)
@@ -159,15 +158,15 @@ async def move_course_protocol(command: MoveCourseProtocol, unit: UnitOfWork, cl
     followers = await _sessions(course, OPEN, unit)
     blockers = [*_cap_over(course, protocol), *await _too_close(course, protocol, followers, unit)]
     blockers += _of_other_length(protocol, followers)
-    if anniversary(patient.birth_date, int(protocol.limit(LimitCode.AGE_MINIMUM))) > today_of(patient, clock):
-        blockers.append(Blocker("UNDER_AGE", f"patients/{patient.patient_id}", "the patient is younger than it allows"))
+    moved = course.following(protocol)
+    if moved.of_age_date > today_of(patient, clock):
+        blockers.append(Blocker(BlockerCode.UNDER_AGE, patient.name, "the patient is younger than it allows"))
     if blockers:
         raise CourseChangeRefusedError(blockers)
-    moved = course.following(protocol)
     await unit.courses.save(moved)
     await unit.sessions.follow_protocol(moved, OPEN, clock.now())
     await note(ChangeKind.PROTOCOL_MOVED, moved, unit, clock, actor)
-    await unit.events.course_activated(moved, anniversary(patient.birth_date, ADULT_AGE))
+    await unit.events.course_activated(moved)
     for session in followers:
         if session.state is SessionState.HELD:  # of which nobody was told
             continue
@@ -193,9 +192,20 @@ async def locked_running(course_id: UUID, etag: str, unit: UnitOfWork) -> Course
         StaleEtagError: it was changed since it was read.
         WrongStateError: it is not running.
     """
+    return await locked_in(RUNNING, course_id, etag, unit)
+
+
+async def locked_in(states: Collection[CourseState], course_id: UUID, etag: str, unit: UnitOfWork) -> Course:
+    """Return a course that is in one of these states, locked.
+
+    Raises:
+        NotFoundError: the course is not known.
+        StaleEtagError: it was changed since it was read.
+        WrongStateError: it is in none of them.
+    """
     course = await _locked(course_id, etag, unit)
-    if course.state not in RUNNING:
-        raise WrongStateError(course.name, course.state, " or ".join(sorted(RUNNING)))
+    if course.state not in states:
+        raise WrongStateError(course.name, course.state, " or ".join(sorted(states)))
     return course
 
 
@@ -222,6 +232,7 @@ async def note(
     *,
     reason: str = "",
     review_id: UUID | None = None,
+    renewal: Renewal | None = None,
 ) -> None:
     """Record what was changed about a course, as it is now."""
     change = CourseChange(
@@ -234,6 +245,7 @@ async def note(
         protocol_id=course.protocol_id,
         session_cap=course.session_cap,
         review_id=review_id,
+        renewal=renewal,
     )
     await unit.course_records.add_change(change)
 

@@ -9,13 +9,11 @@ from services.runtime.actor import Actor
 from services.runtime.clock import Clock
 from services.runtime.errors import Blocker, FieldViolation, InvalidArgumentError
 from services.runtime.identifiers import new_id
-from services.scheduler.domain.course import Course, CourseState, Decision, Screening, treatment_blockers
+from services.scheduler.domain.course import Consent, Course, CourseState, Decision, Screening, treatment_blockers
 from services.scheduler.domain.protocol import LimitCode, Protocol
-from services.scheduler.domain.roster import Patient, anniversary
+from services.scheduler.domain.roster import Patient
 from services.scheduler.errors import CourseOpenError, ScreeningRefusedError, StaleEtagError, WrongStateError
 from services.scheduler.ports.unit import UnitOfWork
-
-ADULT_AGE = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +45,16 @@ async def enroll_patient(command: EnrollPatient, unit: UnitOfWork, clock: Clock,
     """
     patient = await unit.roster.patient(command.patient_id)
     protocol = await unit.protocols.get(command.protocol_id)
-    _check_consent(command.screening, protocol, today_of(patient, clock))
+    check_validity("screening.consent_expire_date", command.screening.consent, protocol, today_of(patient, clock))
     if (other := await unit.courses.open_course(patient.patient_id, protocol.code)) is not None:
         raise CourseOpenError(other)
     course = Course(
         course_id=new_id(),
         patient_id=patient.patient_id,
+        birth_date=patient.birth_date,
         protocol_id=protocol.protocol_id,
         protocol_code=protocol.code,
+        minimum_age=protocol.minimum_age,
         interval_days=protocol.interval_days,
         session_cap=protocol.sessions_planned,
         session_maximum=protocol.session_maximum,
@@ -104,32 +104,27 @@ async def review_screening(command: ReviewScreening, unit: UnitOfWork, clock: Cl
 async def _accept(course: Course, reason: str, unit: UnitOfWork, clock: Clock, actor: Actor) -> Course:
     patient = await unit.roster.patient(course.patient_id)
     protocol = await unit.protocols.get(course.protocol_id)
-    if blockers := _screening_blockers(course, patient, protocol, today_of(patient, clock)):
-        raise ScreeningRefusedError(blockers)
+    if found := treatment_blockers(course, today_of(patient, clock)):
+        raise ScreeningRefusedError([Blocker(one.code, course.name, one.description) for one in found])
     if (concerns := course.screening.concerns(protocol.substance)) and not reason:
         listed = ", ".join(concerns)
         raise InvalidArgumentError([FieldViolation("reason", f"write why this is accepted: {listed}")])
     accepted = course.accepted(actor, reason)
     await unit.courses.save(accepted)
-    await unit.events.course_activated(accepted, anniversary(patient.birth_date, ADULT_AGE))
+    await unit.events.course_activated(accepted)
     return accepted
 
 
-def _screening_blockers(course: Course, patient: Patient, protocol: Protocol, today: date) -> list[Blocker]:
-    found = treatment_blockers(course.screening, today)
-    blockers = [Blocker(blocker.code, course.name, blocker.description) for blocker in found]
-    minimum_age = int(protocol.limit(LimitCode.AGE_MINIMUM))
-    if anniversary(patient.birth_date, minimum_age) > today:
-        text = f"the patient is younger than {minimum_age}"
-        blockers.append(Blocker("UNDER_AGE", f"patients/{patient.patient_id}", text))
-    return blockers
+def check_validity(path: str, consent: Consent, protocol: Protocol, today: date) -> None:
+    """Refuse a consent that claims to be valid for longer than the protocol lets any be (its CONSENT_VALIDITY).
 
-
-def _check_consent(screening: Screening, protocol: Protocol, today: date) -> None:
+    Raises:
+        InvalidArgumentError: it does; the fault is at `path`.
+    """
     validity = int(protocol.limit(LimitCode.CONSENT_VALIDITY))
-    if screening.consent_expire_date > today + timedelta(days=validity):
+    if consent.expire_date > today + timedelta(days=validity):
         text = f"a consent is valid for at most {validity} days after it is given"
-        raise InvalidArgumentError([FieldViolation("screening.consent_expire_date", text)])
+        raise InvalidArgumentError([FieldViolation(path, text)])
 
 
 def today_of(patient: Patient, clock: Clock) -> date:

@@ -5,6 +5,7 @@ from services.runtime.errors import InvalidArgumentError
 from services.scheduler.domain.roster_import import KnownRoster, Roster, faults_of
 from services.scheduler.ports.roster import SavedRoster
 from services.scheduler.ports.unit import UnitOfWork
+from services.scheduler.use_cases.birth_dates import tell_corrected
 
 
 async def check_roster(roster: Roster, unit: UnitOfWork, clock: Clock) -> KnownRoster:
@@ -20,9 +21,13 @@ async def check_roster(roster: Roster, unit: UnitOfWork, clock: Clock) -> KnownR
 
 
 async def import_roster(roster: Roster, unit: UnitOfWork, clock: Clock) -> SavedRoster:
-    """Take in a whole roster, all of it or nothing.
+    """Take in a whole roster, all of it or nothing; dates of birth that it corrects are told.
 
     Raises:
         InvalidArgumentError: every fault, with field paths.
     """
-    return await unit.roster.save(roster, await check_roster(roster, unit, clock), clock.now())
+    known = await check_roster(roster, unit, clock)
+    before = await unit.roster.lock_birth_dates([patient.identifier for patient in roster.patients])
+    saved = await unit.roster.save(roster, known, clock.now())
+    await tell_corrected(before, saved.patients, unit)
+    return saved

@@ -6,7 +6,7 @@ from services.runtime.clock import Clock
 from services.runtime.errors import FieldViolation, InvalidArgumentError, NotFoundError
 from services.runtime.identifiers import new_id
 from services.runtime.names import etag_of, format_name
-from services.scheduler.domain.roster import Identifier, Shift
+from services.scheduler.domain.roster import Identifier, Patient, Shift
 from services.scheduler.domain.roster_changes import (
     Addition,
     Change,
@@ -21,6 +21,7 @@ from services.scheduler.errors import IdentifierTakenError, StaleEtagError
 from services.scheduler.ports.roster import SavedRoster
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.availability import Deletion, newly, require_one_place, unsupervised
+from services.scheduler.use_cases.birth_dates import tell_corrected
 
 
 async def create_resource(addition: Addition, unit: UnitOfWork, clock: Clock) -> SavedRoster:
@@ -38,7 +39,7 @@ async def create_resource(addition: Addition, unit: UnitOfWork, clock: Clock) ->
 
 
 async def update_resource(change: Change, unit: UnitOfWork, clock: Clock) -> SavedRoster:
-    """Replace everything of a clinic, room, practitioner or patient but its name.
+    """Replace everything of a clinic, room, practitioner or patient but its name; a corrected date of birth is told.
 
     Raises:
         InvalidArgumentError: every fault, with field paths.
@@ -58,7 +59,10 @@ async def update_resource(change: Change, unit: UnitOfWork, clock: Clock) -> Sav
         raise StaleEtagError(name)
     if change.identifier != current.identifier:
         await _require_free(change.kind, change.identifier, unit)
-    return await unit.roster_changes.change(change, known)
+    saved = await unit.roster_changes.change(change, known)
+    if isinstance(current, Patient):
+        await tell_corrected({current.patient_id: current.birth_date}, saved.patients, unit)
+    return saved
 
 
 async def create_shift(roster: Roster, unit: UnitOfWork, clock: Clock) -> Shift:

@@ -8,7 +8,7 @@ from services.runtime.clock import Clock
 from services.runtime.errors import Blocker
 from services.scheduler.domain.blockers import Blocker as DomainBlocker
 from services.scheduler.domain.blockers import BlockerCode
-from services.scheduler.domain.course import Course, CourseState
+from services.scheduler.domain.course import Course, CourseState, treatment_blockers
 from services.scheduler.domain.session import LIVE, OPEN, Session, SessionState
 from services.scheduler.errors import CheckInRefusedError, DoseRecordedError, NotYetDueError
 from services.scheduler.ports.unit import UnitOfWork
@@ -152,8 +152,9 @@ async def check_in_session(change: SessionChange, unit: UnitOfWork, clock: Clock
         NotFoundError: the session is not known.
         StaleEtagError: it was changed since it was read.
         WrongStateError: it is neither booked nor a no-show.
-        CheckInRefusedError: with every blocker: another date, a course that is not active, a review that this session
-            waits for, or too early after a dose.
+        CheckInRefusedError: with every blocker: another date, no valid consent, a patient who is too young by the date
+            of birth as it is known now, a course that is not active, a review that this session waits for, or too early
+            after a dose.
     """
     session = await unit.sessions.lock(change.session_id)
     require_state(session, change.etag, _EXPECTED)
@@ -197,7 +198,8 @@ def _arrival_blockers(session: Session, course: Course, now: datetime) -> list[B
 
 def held_up(session: Session, course: Course) -> list[Blocker]:
     """Return what keeps a session from taking place whenever the patient comes."""
-    name, blockers = session.name, []
+    name, unfit = session.name, treatment_blockers(course, session.plan.local_date)
+    blockers = [Blocker(one.code, name, one.description) for one in unfit]
     if course.state is not CourseState.ACTIVE:
         text = f"the course is {course.state}; have it resumed first"
         blockers.append(Blocker(BlockerCode.COURSE_NOT_ACTIVE, name, text))

@@ -192,13 +192,19 @@ class Patient:
         self.course = f"courses/{course_id}"
         self._ordinal = 0
 
-    def activated(self, *, birth_year: int = 1980, contraindications: tuple[str, ...] = ()) -> ev.CourseActivated:
+    def activated(
+        self,
+        *,
+        birth_year: int = 1980,
+        contraindications: tuple[str, ...] = (),
+        consent_expires: date = date(2026, 12, 31),
+    ) -> ev.CourseActivated:
         return ev.CourseActivated(
             course=self.course,
             patient=self.name,
             protocol=f"protocols/{self.clinic.protocol_id}",
             adult_date=date_message(date(birth_year + 18, 1, 1)),
-            consent_expire_date=date_message(date(2026, 12, 31)),
+            consent_expire_date=date_message(consent_expires),
             contraindications=contraindications,
         )
 

@@ -101,6 +101,42 @@ async def test_a_course_that_was_moved_needs_an_order_for_the_version_that_it_is
     assert (await visit.authorize(await visit.order(), lot)).authorization.dose.value == "35"
 
 
+async def test_a_consent_that_ran_out_stops_doses_until_it_is_renewed(clinic):
+    lot = await clinic.receive()
+    patient = await clinic.enrol()
+    visit = await patient.book()
+    order = await visit.prepare()
+    today, yesterday = NINE.date(), NINE.date() - timedelta(days=1)
+    short, renewed = ({"course_activated": patient.activated(consent_expires=day)} for day in (yesterday, today))
+    assert await deliver(clinic, short, aggregate=patient.course) == [Outcome.VERDICT_APPLIED]
+    with pytest.raises(FailedPreconditionError) as refused:
+        await visit.authorize(order, lot)
+    assert [blocker.code for blocker in refused.value.blockers] == ["H5"]
+    assert await deliver(clinic, renewed, aggregate=patient.course, first_version=2) == [Outcome.VERDICT_APPLIED]
+    assert await deliver(clinic, short, aggregate=patient.course) == [Outcome.VERDICT_DUPLICATE]
+    assert (await visit.authorize(order, lot)).authorization.order == order.name
+
+
+async def test_a_corrected_date_of_birth_is_what_age_is_judged_by(clinic):
+    lot = await clinic.receive()
+    patient = await clinic.enrol()
+    visit = await patient.book()
+    order = await visit.prepare()
+    told = [{"course_activated": patient.activated(birth_year=NINE.year - age)} for age in (40, 17)]
+    assert await deliver(clinic, *told, aggregate=patient.course) == [Outcome.VERDICT_APPLIED] * 2
+    # What was told before is not told anew by a second delivery.
+    assert await deliver(clinic, told[0], aggregate=patient.course) == [Outcome.VERDICT_DUPLICATE]
+    with pytest.raises(FailedPreconditionError) as refused:
+        await visit.authorize(order, lot)
+    assert [blocker.code for blocker in refused.value.blockers] == ["H3"]
+    # One that comes before its turn is not applied.
+    assert await deliver(clinic, told[0], aggregate=patient.course, first_version=4) == [Outcome.VERDICT_GAP]
+    with pytest.raises(FailedPreconditionError):
+        await visit.authorize(order, lot)
+    assert await deliver(clinic, told[0], aggregate=patient.course, first_version=3) == [Outcome.VERDICT_APPLIED]
+    assert (await visit.authorize(order, lot)).authorization.order == order.name
+
+
 async def test_a_malformed_event_is_rejected(clinic):
     protocol = {"protocol_installed": ev.ProtocolInstalled(protocol=Protocol(name="protocols/nonsense"))}
     assert await deliver(clinic, protocol, aggregate="protocols/x") == [Outcome.VERDICT_REJECT]

@@ -8,7 +8,7 @@ from uuid import UUID
 from kat.common.v1.common_pb2 import Quantity
 from kat.common.v1.protocol_pb2 import Protocol
 from kat.events.v1 import events_pb2
-from kat.scheduler.v1 import course_pb2, session_pb2
+from kat.scheduler.v1 import course_pb2, roster_pb2, session_pb2
 from services.runtime.identifiers import new_id
 from tests.integration.scheduler.desk import Desk, timestamp
 
@@ -80,11 +80,17 @@ class CourseDesk:
         return await self.desk.call(self.desk.courses.ReviewCourse, request)
 
     async def change(self, verb: str, **more: Any) -> course_pb2.Course:
-        """Pause, Resume, Complete, Extend or MoveCourseProtocol the course as it is."""
-        rpc = verb if verb.endswith("Protocol") else f"{verb}Course"
+        """Pause, Resume, Complete, Extend, RenewConsent or MoveCourseProtocol the course as it is."""
+        rpc = verb if hasattr(course_pb2, f"{verb}Request") else f"{verb}Course"
         request = getattr(course_pb2, f"{rpc}Request")
         values = {"etag": (await self.read()).etag, **more}
         return await self.desk.call(getattr(self.desk.courses, rpc), request(name=self.name, **values))
+
+    async def stranded(self) -> dict[str, list[str]]:
+        """Return the reasons of each stranded session of the organization."""
+        request = roster_pb2.ListStrandedSessionsRequest()
+        found = (await self.desk.call(self.desk.roster.ListStrandedSessions, request)).stranded_sessions
+        return {one.session: list(one.reasons) for one in found}
 
     async def told(self, kind: str) -> list[Any]:
         """Return the payloads of one kind in the outbox, in order."""

@@ -19,7 +19,7 @@ from services.scheduler.domain.booking import (
     time_blockers,
 )
 from services.scheduler.domain.cadence import Commitment
-from services.scheduler.domain.course import Contraindication, Course, CourseState, Screening
+from services.scheduler.domain.course import Consent, Contraindication, Course, CourseState, Screening
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.lanes import Occupied
 from services.scheduler.domain.protocol import Phases
@@ -38,16 +38,17 @@ AROUND = Surroundings(commitments=(), room_sessions=(), opening=(OPEN,), supervi
 COURSE = Course(
     course_id=new_id(),
     patient_id=new_id(),
+    birth_date=date(1980, 5, 17),
     protocol_id=new_id(),
     protocol_code="iv_racemic",
+    minimum_age=18,
     interval_days=7,
     session_cap=12,
     session_maximum=12,
     screening=Screening(
         contraindications=(),
         prior_treatment_trials=2,
-        consent_reference="consent-1",
-        consent_expire_date=date(2026, 6, 30),
+        consent=Consent("consent-1", date(2026, 6, 30)),
     ),
     state=CourseState.ACTIVE,
     session_count=3,
@@ -152,7 +153,7 @@ def test_a_screening_rules_dates_out() -> None:
     screening = replace(
         COURSE.screening,
         contraindications=(Contraindication.HYPERSENSITIVITY, Contraindication.PREGNANCY),
-        consent_expire_date=PLAN.local_date - timedelta(days=1),
+        consent=Consent("consent-1", PLAN.local_date - timedelta(days=1)),
     )
     found = date_blockers(replace(COURSE, screening=screening), PLAN.local_date, ())
     assert codes(found) == ["CONTRAINDICATION", "CONSENT_MISSING"]

@@ -203,7 +203,7 @@ class Event(_message.Message):
 
     @_builtins.property
     def course_activated(self) -> Global___CourseActivated:
-        """A course was activated."""
+        """A course was activated, or what the dose rules need to know of a running one changed."""
 
     @_builtins.property
     def course_review_due(self) -> Global___CourseReviewDue:
@@ -343,7 +343,9 @@ Global___ProtocolInstalled: _TypeAlias = ProtocolInstalled  # noqa: Y015
 
 @_typing.final
 class CourseActivated(_message.Message):
-    """A course was activated: what the dose rules need to know of it."""
+    """What the dose rules need to know of a course, whole: sent when it is activated, and again whenever that changes. The
+    newest holds.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

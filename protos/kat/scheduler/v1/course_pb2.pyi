@@ -164,8 +164,36 @@ SCREENING_CHECK_ESCORT_AGREED: ScreeningCheck.ValueType  # 9
 Global___ScreeningCheck: _TypeAlias = ScreeningCheck  # noqa: Y015
 
 @_typing.final
+class Consent(_message.Message):
+    """A signed consent to a course."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    EXPIRE_DATE_FIELD_NUMBER: _builtins.int
+    reference: _builtins.str
+    """Reference of the signed consent in the clinic's own system."""
+    @_builtins.property
+    def expire_date(self) -> _date_pb2.Date:
+        """The last date on which it is valid."""
+
+    def __init__(
+        self,
+        *,
+        reference: _builtins.str = ...,
+        expire_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_date", b"expire_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_date", b"expire_date", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Consent: _TypeAlias = Consent  # noqa: Y015
+
+@_typing.final
 class Screening(_message.Message):
-    """What was found before a course."""
+    """What was found before a course. Its consent is the one that was renewed last, where one was (RenewConsent)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -552,6 +580,8 @@ class CourseChange(_message.Message):
         """It was ended."""
         KIND_PROTOCOL_MOVED: CourseChange._Kind.ValueType  # 5
         """It was moved to another version of its protocol."""
+        KIND_CONSENT_RENEWED: CourseChange._Kind.ValueType  # 6
+        """Its consent was renewed."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What was changed."""
@@ -568,6 +598,8 @@ class CourseChange(_message.Message):
     """It was ended."""
     KIND_PROTOCOL_MOVED: CourseChange.Kind.ValueType  # 5
     """It was moved to another version of its protocol."""
+    KIND_CONSENT_RENEWED: CourseChange.Kind.ValueType  # 6
+    """Its consent was renewed."""
 
     NAME_FIELD_NUMBER: _builtins.int
     COURSE_FIELD_NUMBER: _builtins.int
@@ -578,6 +610,8 @@ class CourseChange(_message.Message):
     PROTOCOL_FIELD_NUMBER: _builtins.int
     SESSION_CAP_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    PREVIOUS_CONSENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Identifier. "courseChanges/{course_change}"."""
     course: _builtins.str
@@ -600,6 +634,14 @@ class CourseChange(_message.Message):
     def change_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When."""
 
+    @_builtins.property
+    def consent(self) -> Global___Consent:
+        """Output only. The consent from then on, where it was renewed."""
+
+    @_builtins.property
+    def previous_consent(self) -> Global___Consent:
+        """Output only. The consent that it replaced, where it was renewed."""
+
     def __init__(
         self,
         *,
@@ -612,10 +654,12 @@ class CourseChange(_message.Message):
         protocol: _builtins.str = ...,
         session_cap: _builtins.int = ...,
         review: _builtins.str = ...,
+        consent: Global___Consent | None = ...,
+        previous_consent: Global___Consent | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_time", b"change_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_time", b"change_time", "consent", b"consent", "previous_consent", b"previous_consent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_time", b"change_time", "course", b"course", "kind", b"kind", "name", b"name", "protocol", b"protocol", "reason", b"reason", "review", b"review", "session_cap", b"session_cap"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "change_time", b"change_time", "consent", b"consent", "course", b"course", "kind", b"kind", "name", b"name", "previous_consent", b"previous_consent", "protocol", b"protocol", "reason", b"reason", "review", b"review", "session_cap", b"session_cap"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1145,6 +1189,48 @@ class ExtendCourseRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExtendCourseRequest: _TypeAlias = ExtendCourseRequest  # noqa: Y015
+
+@_typing.final
+class RenewConsentRequest(_message.Message):
+    """A consent that takes the place of a course's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    CONSENT_REFERENCE_FIELD_NUMBER: _builtins.int
+    CONSENT_EXPIRE_DATE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. Makes a retry safe."""
+    name: _builtins.str
+    """Required. "courses/{course}"."""
+    etag: _builtins.str
+    """Required. The course's etag as it was read."""
+    consent_reference: _builtins.str
+    """Required. Reference of the signed consent in the clinic's own system."""
+    @_builtins.property
+    def consent_expire_date(self) -> _date_pb2.Date:
+        """Required. The last date on which that consent is valid: not past in the patient's zone, and at most as many days
+        after it is given as the protocol allows.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        consent_reference: _builtins.str = ...,
+        consent_expire_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent_expire_date", b"consent_expire_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_expire_date", b"consent_expire_date", "consent_reference", b"consent_reference", "etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewConsentRequest: _TypeAlias = RenewConsentRequest  # noqa: Y015
 
 @_typing.final
 class PauseCourseRequest(_message.Message):

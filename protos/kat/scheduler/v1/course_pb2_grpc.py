@@ -292,6 +292,11 @@ class CourseServiceStub:
                 request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ExtendCourseRequest.SerializeToString,
                 response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
                 _registered_method=True)
+        self.RenewConsent = channel.unary_unary(
+                '/kat.scheduler.v1.CourseService/RenewConsent',
+                request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.RenewConsentRequest.SerializeToString,
+                response_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
+                _registered_method=True)
         self.PauseCourse = channel.unary_unary(
                 '/kat.scheduler.v1.CourseService/PauseCourse',
                 request_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.PauseCourseRequest.SerializeToString,
@@ -383,6 +388,17 @@ class CourseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenewConsent(self, request, context):
+        """Renews the consent of a course that has not ended; who did it, and both consents, are kept (ListCourseChanges).
+
+        It may run out earlier than the one before: held and booked sessions after that date stay, are listed by
+        ListStrandedSessions as CONSENT_MISSING, and nobody is checked in for them. A consent that is withdrawn altogether
+        is none: pause or end the course.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PauseCourse(self, request, context):
         """Pauses a course: its sessions stay where they are, but nobody is checked in and nothing new is booked.
         """
@@ -461,6 +477,11 @@ def add_CourseServiceServicer_to_server(servicer, server):
             'ExtendCourse': grpc.unary_unary_rpc_method_handler(
                     servicer.ExtendCourse,
                     request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.ExtendCourseRequest.FromString,
+                    response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.SerializeToString,
+            ),
+            'RenewConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewConsent,
+                    request_deserializer=kat_dot_scheduler_dot_v1_dot_course__pb2.RenewConsentRequest.FromString,
                     response_serializer=kat_dot_scheduler_dot_v1_dot_course__pb2.Course.SerializeToString,
             ),
             'PauseCourse': grpc.unary_unary_rpc_method_handler(
@@ -707,6 +728,33 @@ class CourseService:
             target,
             '/kat.scheduler.v1.CourseService/ExtendCourse',
             kat_dot_scheduler_dot_v1_dot_course__pb2.ExtendCourseRequest.SerializeToString,
+            kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kat.scheduler.v1.CourseService/RenewConsent',
+            kat_dot_scheduler_dot_v1_dot_course__pb2.RenewConsentRequest.SerializeToString,
             kat_dot_scheduler_dot_v1_dot_course__pb2.Course.FromString,
             options,
             channel_credentials,

@@ -132,6 +132,13 @@ class CourseServiceStub:
     """Lists the reviews of a course, newest first."""
     ExtendCourse: _grpc.UnaryUnaryMultiCallable[_course_pb2.ExtendCourseRequest, _course_pb2.Course]
     """Raises how many sessions a course may hold, by the newest signed review, up to the protocol's maximum."""
+    RenewConsent: _grpc.UnaryUnaryMultiCallable[_course_pb2.RenewConsentRequest, _course_pb2.Course]
+    """Renews the consent of a course that has not ended; who did it, and both consents, are kept (ListCourseChanges).
+
+    It may run out earlier than the one before: held and booked sessions after that date stay, are listed by
+    ListStrandedSessions as CONSENT_MISSING, and nobody is checked in for them. A consent that is withdrawn altogether
+    is none: pause or end the course.
+    """
     PauseCourse: _grpc.UnaryUnaryMultiCallable[_course_pb2.PauseCourseRequest, _course_pb2.Course]
     """Pauses a course: its sessions stay where they are, but nobody is checked in and nothing new is booked."""
     ResumeCourse: _grpc.UnaryUnaryMultiCallable[_course_pb2.ResumeCourseRequest, _course_pb2.Course]
@@ -173,6 +180,13 @@ class CourseServiceAsyncStub(CourseServiceStub):
     """Lists the reviews of a course, newest first."""
     ExtendCourse: _aio.UnaryUnaryMultiCallable[_course_pb2.ExtendCourseRequest, _course_pb2.Course]  # type: ignore[assignment]
     """Raises how many sessions a course may hold, by the newest signed review, up to the protocol's maximum."""
+    RenewConsent: _aio.UnaryUnaryMultiCallable[_course_pb2.RenewConsentRequest, _course_pb2.Course]  # type: ignore[assignment]
+    """Renews the consent of a course that has not ended; who did it, and both consents, are kept (ListCourseChanges).
+
+    It may run out earlier than the one before: held and booked sessions after that date stay, are listed by
+    ListStrandedSessions as CONSENT_MISSING, and nobody is checked in for them. A consent that is withdrawn altogether
+    is none: pause or end the course.
+    """
     PauseCourse: _aio.UnaryUnaryMultiCallable[_course_pb2.PauseCourseRequest, _course_pb2.Course]  # type: ignore[assignment]
     """Pauses a course: its sessions stay where they are, but nobody is checked in and nothing new is booked."""
     ResumeCourse: _aio.UnaryUnaryMultiCallable[_course_pb2.ResumeCourseRequest, _course_pb2.Course]  # type: ignore[assignment]
@@ -259,6 +273,19 @@ class CourseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_course_pb2.Course, _abc.Awaitable[_course_pb2.Course]]:
         """Raises how many sessions a course may hold, by the newest signed review, up to the protocol's maximum."""
+
+    @_abc_1.abstractmethod
+    def RenewConsent(
+        self,
+        request: _course_pb2.RenewConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_course_pb2.Course, _abc.Awaitable[_course_pb2.Course]]:
+        """Renews the consent of a course that has not ended; who did it, and both consents, are kept (ListCourseChanges).
+
+        It may run out earlier than the one before: held and booked sessions after that date stay, are listed by
+        ListStrandedSessions as CONSENT_MISSING, and nobody is checked in for them. A consent that is withdrawn altogether
+        is none: pause or end the course.
+        """
 
     @_abc_1.abstractmethod
     def PauseCourse(

@@ -1049,7 +1049,7 @@ class StrandedSession(_message.Message):
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why: names of BlockerCode without their prefix: CLINIC_CLOSED, OUTSIDE_HOURS, ROOM_BUSY where the room is closed,
-        NO_SUPERVISOR, SUPERVISION_RATIO, CADENCE.
+        NO_SUPERVISOR, SUPERVISION_RATIO, CADENCE, CONSENT_MISSING, UNDER_AGE.
         """
 
     @_builtins.property

@@ -213,7 +213,8 @@ class RosterServiceServicer:
 
     def ImportRoster(self, request, context):
         """Takes in a whole roster, all of it or nothing: what its external identifier already names is changed to what is
-        given, everything else is added. Nothing is ever removed.
+        given, everything else is added. Nothing is ever removed. Of a corrected date of birth the same is true as in
+        UpdatePatient.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -335,6 +336,10 @@ class RosterServiceServicer:
 
     def UpdatePatient(self, request, context):
         """Changes a patient: everything but their name is replaced.
+
+        A corrected date of birth is always taken in, and the dose log is told of it for every course under way. Sessions
+        for which the patient is then too young are kept and listed by ListStrandedSessions, and nobody is checked in for
+        them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -435,7 +440,7 @@ class RosterServiceServicer:
 
     def ListStrandedSessions(self, request, context):
         """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
-        they were booked is the roster, or a dose that was given late.
+        they were booked is the roster, the consent, the patient's date of birth, or a dose that was given late.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,8 @@ class RosterServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RosterServiceAsyncStub: ...
     ImportRoster: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ImportRosterRequest, _roster_pb2.ImportRosterResponse]
     """Takes in a whole roster, all of it or nothing: what its external identifier already names is changed to what is
-    given, everything else is added. Nothing is ever removed.
+    given, everything else is added. Nothing is ever removed. Of a corrected date of birth the same is true as in
+    UpdatePatient.
     """
     GetClinic: _grpc.UnaryUnaryMultiCallable[_roster_pb2.GetClinicRequest, _roster_pb2.Clinic]
     """Returns one clinic."""
@@ -80,7 +81,12 @@ class RosterServiceStub:
     CreatePatient: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreatePatientRequest, _roster_pb2.Patient]
     """Adds a patient."""
     UpdatePatient: _grpc.UnaryUnaryMultiCallable[_roster_pb2.UpdatePatientRequest, _roster_pb2.Patient]
-    """Changes a patient: everything but their name is replaced."""
+    """Changes a patient: everything but their name is replaced.
+
+    A corrected date of birth is always taken in, and the dose log is told of it for every course under way. Sessions
+    for which the patient is then too young are kept and listed by ListStrandedSessions, and nobody is checked in for
+    them.
+    """
     CreateShift: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreateShiftRequest, _roster_pb2.Shift]
     """Adds a weekly shift."""
     UpdateShift: _grpc.UnaryUnaryMultiCallable[_roster_pb2.UpdateShiftRequest, _roster_pb2.Shift]
@@ -113,7 +119,7 @@ class RosterServiceStub:
     """
     ListStrandedSessions: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ListStrandedSessionsRequest, _roster_pb2.ListStrandedSessionsResponse]
     """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
-    they were booked is the roster, or a dose that was given late.
+    they were booked is the roster, the consent, the patient's date of birth, or a dose that was given late.
     """
 
 @_typing.type_check_only
@@ -129,7 +135,8 @@ class RosterServiceAsyncStub(RosterServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ImportRoster: _aio.UnaryUnaryMultiCallable[_roster_pb2.ImportRosterRequest, _roster_pb2.ImportRosterResponse]  # type: ignore[assignment]
     """Takes in a whole roster, all of it or nothing: what its external identifier already names is changed to what is
-    given, everything else is added. Nothing is ever removed.
+    given, everything else is added. Nothing is ever removed. Of a corrected date of birth the same is true as in
+    UpdatePatient.
     """
     GetClinic: _aio.UnaryUnaryMultiCallable[_roster_pb2.GetClinicRequest, _roster_pb2.Clinic]  # type: ignore[assignment]
     """Returns one clinic."""
@@ -168,7 +175,12 @@ class RosterServiceAsyncStub(RosterServiceStub):
     CreatePatient: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreatePatientRequest, _roster_pb2.Patient]  # type: ignore[assignment]
     """Adds a patient."""
     UpdatePatient: _aio.UnaryUnaryMultiCallable[_roster_pb2.UpdatePatientRequest, _roster_pb2.Patient]  # type: ignore[assignment]
-    """Changes a patient: everything but their name is replaced."""
+    """Changes a patient: everything but their name is replaced.
+
+    A corrected date of birth is always taken in, and the dose log is told of it for every course under way. Sessions
+    for which the patient is then too young are kept and listed by ListStrandedSessions, and nobody is checked in for
+    them.
+    """
     CreateShift: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreateShiftRequest, _roster_pb2.Shift]  # type: ignore[assignment]
     """Adds a weekly shift."""
     UpdateShift: _aio.UnaryUnaryMultiCallable[_roster_pb2.UpdateShiftRequest, _roster_pb2.Shift]  # type: ignore[assignment]
@@ -201,7 +213,7 @@ class RosterServiceAsyncStub(RosterServiceStub):
     """
     ListStrandedSessions: _aio.UnaryUnaryMultiCallable[_roster_pb2.ListStrandedSessionsRequest, _roster_pb2.ListStrandedSessionsResponse]  # type: ignore[assignment]
     """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
-    they were booked is the roster, or a dose that was given late.
+    they were booked is the roster, the consent, the patient's date of birth, or a dose that was given late.
     """
 
 class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -220,7 +232,8 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_roster_pb2.ImportRosterResponse, _abc.Awaitable[_roster_pb2.ImportRosterResponse]]:
         """Takes in a whole roster, all of it or nothing: what its external identifier already names is changed to what is
-        given, everything else is added. Nothing is ever removed.
+        given, everything else is added. Nothing is ever removed. Of a corrected date of birth the same is true as in
+        UpdatePatient.
         """
 
     @_abc_1.abstractmethod
@@ -361,7 +374,12 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _roster_pb2.UpdatePatientRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_roster_pb2.Patient, _abc.Awaitable[_roster_pb2.Patient]]:
-        """Changes a patient: everything but their name is replaced."""
+        """Changes a patient: everything but their name is replaced.
+
+        A corrected date of birth is always taken in, and the dose log is told of it for every course under way. Sessions
+        for which the patient is then too young are kept and listed by ListStrandedSessions, and nobody is checked in for
+        them.
+        """
 
     @_abc_1.abstractmethod
     def CreateShift(
@@ -478,7 +496,7 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_roster_pb2.ListStrandedSessionsResponse, _abc.Awaitable[_roster_pb2.ListStrandedSessionsResponse]]:
         """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
-        they were booked is the roster, or a dose that was given late.
+        they were booked is the roster, the consent, the patient's date of birth, or a dose that was given late.
         """
 
 def add_RosterServiceServicer_to_server(servicer: RosterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

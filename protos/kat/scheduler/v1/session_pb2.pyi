@@ -64,6 +64,8 @@ class _BlockerCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlockerCo
     """The course is not active."""
     BLOCKER_CODE_HOLD_EXPIRED: _BlockerCode.ValueType  # 16
     """The slot was held for too long."""
+    BLOCKER_CODE_UNDER_AGE: _BlockerCode.ValueType  # 17
+    """The patient is too young for the protocol on that date."""
 
 class BlockerCode(_BlockerCode, metaclass=_BlockerCodeEnumTypeWrapper):
     """Why a booking is refused. Every blocker of a booking is named at once."""
@@ -102,6 +104,8 @@ BLOCKER_CODE_COURSE_NOT_ACTIVE: BlockerCode.ValueType  # 15
 """The course is not active."""
 BLOCKER_CODE_HOLD_EXPIRED: BlockerCode.ValueType  # 16
 """The slot was held for too long."""
+BLOCKER_CODE_UNDER_AGE: BlockerCode.ValueType  # 17
+"""The patient is too young for the protocol on that date."""
 Global___BlockerCode: _TypeAlias = BlockerCode  # noqa: Y015
 
 @_typing.final

@@ -119,7 +119,10 @@ class CourseReview(Table, table=True):
 
 
 class CourseChange(Table, table=True):
-    """What was changed about a course, by whom and why; append-only."""
+    """What was changed about a course, by whom and why; append-only.
+
+    The consents are those before and after a renewal, and null otherwise.
+    """
 
     __tablename__ = "course_change"
     __table_args__ = (
@@ -140,6 +143,10 @@ class CourseChange(Table, table=True):
     protocol_id: UUID
     session_cap: int
     review_id: UUID | None
+    consent_reference: str | None = Field(sa_type=Text, nullable=True)
+    consent_expire_date: date | None
+    previous_consent_reference: str | None = Field(sa_type=Text, nullable=True)
+    previous_consent_expire_date: date | None
 
 
 class Assessment(Table, table=True):
