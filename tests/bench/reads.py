@@ -34,8 +34,9 @@ where turn % rooms = r.number
     """
 insert into course
 select (jsonb_populate_record(c, jsonb_build_object('patient_id', s.patient_id, 'course_id', s.course_id))).*
-from session s, (select * from course where course_id = (select course_id from session where session_id = $1)) c
-where not exists (select from course k where k.course_id = s.course_id)
+from session s, course c
+where c.course_id = (select course_id from session where session_id = $1)
+  and not exists (select from course k where k.course_id = s.course_id)
 """,
     """
 insert into supervision (organization_id, session_id, start_time, end_time, practitioner_id, lane, live)
