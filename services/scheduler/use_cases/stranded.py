@@ -40,7 +40,7 @@ async def propose_moves(session: Session, unit: UnitOfWork, now: datetime) -> tu
     First the same time under another supervisor, where that is all that is the matter; then the first date from its
     own on that the patient's cadence allows and that has a free slot, the nearest times of the day first.
     """
-    attempt = replace(await attempt_at(session, unit), supervisor_id=None)
+    attempt = await attempt_at(session, unit)
     if course_blockers(attempt.course, 0):
         return ()
     later = await nearest_slots(attempt, await _dates(attempt, unit, now), unit, now)
