@@ -173,7 +173,7 @@ class Offer:
             course=house.courses[0], clinics=[house.clinic], start_date=day(TUESDAY), end_date=day(TUESDAY)
         )
         joined = await desk.call(desk.waitlist.JoinWaitlist, waitlist_pb2.JoinWaitlistRequest(waitlist_entry=wish))
-        await desk.upkeep.do_due()
+        await desk.keep_up()
         self.entry = await self.read(joined.name)
         self.session = await desk.book_held(await desk.session(self.entry.offered_session))
         self.told = len(await desk.sent())
@@ -194,7 +194,7 @@ async def test_an_offer_that_was_booked_by_its_hold_is_not_open_any_more(desk, r
     with pytest.raises(FailedPreconditionError) as refused:
         await offer.answer(rpc)
     assert refused.value.reason == "WRONG_STATE"
-    await desk.upkeep.do_due()
+    await desk.keep_up()
     assert (await offer.read(offer.entry.name)).state == waitlist_pb2.WaitlistEntry.STATE_BOOKED
     assert (await desk.session(offer.session.name)).state == State.STATE_BOOKED
     assert await told_since(desk, offer.told) == []
