@@ -15,7 +15,7 @@ from services.scheduler.domain.course_change import ChangeKind, CourseChange
 from services.scheduler.domain.protocol import LimitCode, Protocol
 from services.scheduler.domain.review import CourseReview, ReviewDecision
 from services.scheduler.domain.roster import anniversary
-from services.scheduler.domain.session import OPEN, Session, SessionState
+from services.scheduler.domain.session import OPEN, UNDER_WAY, Session, SessionState
 from services.scheduler.errors import CourseChangeRefusedError, StaleEtagError, WrongStateError
 from services.scheduler.ports.paging import Page
 from services.scheduler.ports.sessions import SessionFilter
@@ -25,7 +25,6 @@ from services.scheduler.use_cases.sessions import cancel
 
 _ALL = Page(1_000)
 """More sessions than any course may hold."""
-_UNDER_WAY = frozenset({SessionState.CHECKED_IN, SessionState.IN_PROGRESS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ async def complete_course(command: CompleteCourse, unit: UnitOfWork, clock: Cloc
         CourseChangeRefusedError: with every session that is under way, and every open one unless those are cancelled.
     """
     course = await locked_running(command.course_id, command.etag, unit)
-    in_the_way = await _sessions(course, _UNDER_WAY if command.cancel_sessions else OPEN | _UNDER_WAY, unit)
+    in_the_way = await _sessions(course, UNDER_WAY if command.cancel_sessions else OPEN | UNDER_WAY, unit)
     if in_the_way:
         raise CourseChangeRefusedError([_unfinished(session) for session in in_the_way])
     await cancel_open_sessions(course, command.reason or "course completed", unit, clock)
@@ -160,7 +159,7 @@ async def move_course_protocol(command: MoveCourseProtocol, unit: UnitOfWork, cl
         raise InvalidArgumentError([FieldViolation("protocol", fault)])
     patient = await unit.roster.patient(course.patient_id)
     followers = await _sessions(course, OPEN, unit)
-    blockers = [_under_way(session) for session in await _sessions(course, _UNDER_WAY, unit)]
+    blockers = [_under_way(session) for session in await _sessions(course, UNDER_WAY, unit)]
     blockers += [*_cap_over(course, protocol), *await _too_close(course, protocol, followers, unit)]
     blockers += _of_other_length(protocol, followers)
     if anniversary(patient.birth_date, int(protocol.limit(LimitCode.AGE_MINIMUM))) > today_of(patient, clock):
