@@ -61,7 +61,7 @@ class Replay:
 
 _COMPUTED = """
 select column_name from information_schema.columns
-where table_schema = 'public' and table_name = $1 and is_generated = 'ALWAYS'
+where table_schema = 'public' and table_name = $1 and 'ALWAYS' in (is_generated, identity_generation)
 """
 
 

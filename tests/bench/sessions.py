@@ -20,6 +20,7 @@ def rows_of_booking(session_id: UUID, request_id: UUID) -> dict[str, tuple[str, 
         "request": ("select * from request where request_id = $1", request_id),
         "session": ("select * from session where session_id = $1", session_id),
         "supervision": ("select * from supervision where session_id = $1", session_id),
+        "session_change": ("select * from session_change where session_id = $1", session_id),
         **rows_of_event(session_id),
     }
 

@@ -21,7 +21,7 @@ from services.scheduler.convert.roster_messages import practitioner_message
 from services.scheduler.domain.availability import Closure, ExceptionKind, ShiftException
 from services.scheduler.domain.local_time import LocalTime
 from services.scheduler.domain.slots import Slot
-from services.scheduler.domain.stranded import StrandedSession
+from services.scheduler.domain.stranded import NeededHandOver, StrandedSession
 from services.scheduler.ports.availability import StrandedFilter
 from services.scheduler.ports.paging import Listing, Page
 from services.scheduler.use_cases.availability import NewClosure, NewException
@@ -240,6 +240,7 @@ def stranded_messages(found: Iterable[StrandedSession]) -> list[roster_pb2.Stran
             interval=interval_message(one.interval, one.time_zone),
             reasons=one.reasons,
             proposals=_proposals(one.proposals),
+            hand_over=_hand_over(one.hand_over),
         )
         for one in found
     ]
@@ -263,6 +264,16 @@ def _reoffered_message(one: Reoffered) -> roster_pb2.ReofferedSession:
         outcome=roster_pb2.ReofferedSession.Outcome.Value(f"OUTCOME_{'REASSIGNED' if handed_over else 'STRANDED'}"),
         supervisor=format_name("practitioners", one.supervisor_id) if one.supervisor_id else "",
         proposals=_proposals(one.proposals),
+        hand_over=_hand_over(one.hand_over),
+    )
+
+
+def _hand_over(needed: NeededHandOver | None) -> roster_pb2.NeededHandOver | None:
+    if needed is None:
+        return None
+    return roster_pb2.NeededHandOver(
+        hand_over_time=timestamp(needed.hand_over_time),
+        supervisor=format_name("practitioners", needed.supervisor_id) if needed.supervisor_id else "",
     )
 
 

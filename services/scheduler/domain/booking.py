@@ -124,13 +124,21 @@ def supervision_blockers(
 
 
 def assign(
-    interval: Interval, supervisors: Sequence[Supervisor], wanted_supervisor: UUID | None = None
+    interval: Interval,
+    supervisors: Sequence[Supervisor],
+    wanted_supervisor: UUID | None = None,
+    *,
+    preferred_supervisor: UUID | None = None,
 ) -> Assignment | None:
-    """Choose who supervises: the wanted one, otherwise the one with the fewest sessions around that time."""
-    candidates = sorted(
-        _candidates(supervisors, wanted_supervisor), key=lambda one: (len(one.occupied), one.practitioner_id)
-    )
-    for candidate in candidates:
+    """Choose who supervises: the wanted one and nobody else, or of all who can the preferred one.
+
+    Otherwise it is the one with the fewest sessions around that time.
+    """
+
+    def rank(one: Supervisor) -> tuple[bool, int, UUID]:
+        return one.practitioner_id != preferred_supervisor, len(one.occupied), one.practitioner_id
+
+    for candidate in sorted(_candidates(supervisors, wanted_supervisor), key=rank):
         placement = place(interval, candidate.occupied, candidate.ratio)
         if placement is not None:
             return Assignment(candidate.practitioner_id, placement)

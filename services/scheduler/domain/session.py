@@ -46,6 +46,8 @@ HOLD_EXPIRED = "hold expired"
 
 OPEN = frozenset({SessionState.HELD, SessionState.BOOKED})
 """States of a session that stands and has not begun."""
+UNDER_WAY = frozenset({SessionState.CHECKED_IN, SessionState.IN_PROGRESS})
+"""States in which the patient is there."""
 TAKEN = frozenset({SessionState.IN_PROGRESS, SessionState.FULFILLED})
 """States of a session that took place, or does."""
 

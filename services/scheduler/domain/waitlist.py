@@ -73,6 +73,23 @@ class WaitlistEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """A look at all who wait at a clinic, the longest waiting first, that is not over.
+
+    Attributes:
+        vacancies: what had become free when it began.
+        last_entry_id: the entry that was looked at last.
+    """
+
+    vacancies: frozenset[UUID]
+    last_entry_id: UUID
+
+    def goes_on(self, vacancies: frozenset[UUID]) -> bool:
+        """Say whether it goes on after its last entry: what became free since belongs to who waits the longest."""
+        return vacancies <= self.vacancies
+
+
+@dataclass(frozen=True, slots=True)
 class RefusedSlot:
     """A start at a clinic that was offered and not taken."""
 

@@ -79,7 +79,10 @@ class Availability(Port):
 
 
 class StrandedSessions(Port):
-    """Sessions that could not be booked as they stand, computed from the roster as it is."""
+    """Sessions that could not be booked as they stand, or go on so, computed from the roster as it is.
+
+    Of one that is under way it is told from when nobody supervises it; who could take over is not looked for.
+    """
 
     async def page(self, page: Page, wanted: StrandedFilter, now: datetime) -> Listing[StrandedSession]:
         """Return those that are not over, by start."""
@@ -94,5 +97,5 @@ class Departures(Port):
     """Sessions of a practitioner who leaves."""
 
     async def supervised_after(self, practitioner_id: UUID, day: date, now: datetime) -> tuple[Supervised, ...]:
-        """Return the sessions after a date that a practitioner supervises and that have not begun, by patient."""
+        """Return the sessions after a date that a practitioner still has to supervise, by patient."""
         ...

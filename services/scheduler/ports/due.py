@@ -14,12 +14,21 @@ class Due:
     Attributes:
         lapsed_holds: sessions that are held for too long.
         missed_sessions: sessions that began and to which nobody came.
-        ended_offers: waiting-list entries whose offer has expired, or whose offered session is not held any more.
-        vacant_clinics: clinics at which a place became free while somebody waits.
     """
 
     lapsed_holds: Sequence[UUID] = ()
     missed_sessions: Sequence[UUID] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueOffers:
+    """Ids of what is due on the waiting list; each is looked at again, under its lock, before anything is done.
+
+    Attributes:
+        ended_offers: entries whose offer has expired, or whose offered session is not held any more.
+        vacant_clinics: clinics at which a place became free while somebody waits, that of the soonest place first.
+    """
+
     ended_offers: Sequence[UUID] = ()
     vacant_clinics: Sequence[UUID] = ()
 
@@ -31,6 +40,6 @@ class DueRepository(Port):
         """Return what is due, at most so much of each kind that it is done soon; missed sessions began until then."""
         ...
 
-    async def waiting_clinics(self) -> Sequence[UUID]:
-        """Return the clinics at which somebody waits for a slot."""
+    async def find_offers(self, now: datetime, *, clinics: int) -> DueOffers:
+        """Return what is due on the waiting list, at most so much that it is done soon, and at most so many clinics."""
         ...

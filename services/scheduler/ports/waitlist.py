@@ -1,7 +1,8 @@
 """What the use cases need of the waiting list."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol as Port
 from uuid import UUID
 
@@ -53,14 +54,18 @@ class WaitlistRepository(Port):
         """Return the slots that are not to be offered to the entry again."""
         ...
 
-    async def waiting_at(self, clinic_id: UUID) -> list[UUID]:
-        """Return the entries that wait for a slot at a clinic, the longest waiting first."""
+    async def waiting_at(self, clinic_id: UUID, *, after: UUID | None, at_most: int) -> list[UUID]:
+        """Return entries that wait for a slot at a clinic, the longest waiting first, those after an entry if given."""
+        ...
+
+    async def note_waiting(self, now: datetime) -> None:
+        """Note every clinic at which somebody waits and nothing is noted, as if a place had become free there."""
         ...
 
     async def vacancies(self, clinic_id: UUID) -> list[UUID]:
         """Return the notes of places that became free at a clinic."""
         ...
 
-    async def forget_vacancies(self, vacancy_ids: Sequence[UUID]) -> None:
+    async def forget_vacancies(self, vacancy_ids: Collection[UUID]) -> None:
         """Remove notes that were dealt with."""
         ...

@@ -13,7 +13,10 @@ from services.scheduler.storage.tables import table_of
 _SESSION = table_of(tables.Session)
 _SUPERVISION = table_of(tables.Supervision)
 
-_NOT_BEGUN = text("session.state in ('booked', 'held')")
+_TO_COME = text(
+    "(session.state in ('booked', 'held') or session.state in ('checked_in', 'in_progress') "
+    "and supervision.end_time > :now)"
+)
 
 
 class PostgresDepartures:
@@ -30,7 +33,7 @@ class PostgresDepartures:
             .where(
                 _SUPERVISION.c.practitioner_id == practitioner_id,
                 _SUPERVISION.c.live,
-                _NOT_BEGUN,
+                _TO_COME.bindparams(now=now),
                 _SESSION.c.local_date > day,
                 _SESSION.c.end_time > now,
             )

@@ -1,15 +1,14 @@
 """What is due in an organization, in PostgreSQL."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scheduler.ports.due import Due
+from services.scheduler.ports.due import Due, DueOffers
 
-# One look for all kinds: every replica takes it every few seconds in every organization.
+# One look for all that a job does: every replica takes it every few seconds in every organization.
 _DUE = text(
     """
     (select 'lapsed_holds' as kind, session_id as subject from session
@@ -17,19 +16,22 @@ _DUE = text(
     union all
     (select 'missed_sessions', session_id from session
      where state = 'booked' and start_time <= :started_before order by start_time limit :at_once)
-    union all
-    (select 'ended_offers', waitlist_entry_id from waitlist_entry w
+    """
+)
+_DUE_OFFERS = text(
+    """
+    (select 'ended_offers' as kind, waitlist_entry_id as subject from waitlist_entry w
      where state = 'offered'
        and (offer_expire_time <= :now or not exists (
             select from session s where s.organization_id = w.organization_id
               and s.session_id = w.offered_session_id and s.state = 'held'))
      limit :at_once)
     union all
-    (select distinct 'vacant_clinics', clinic_id from vacancy limit :at_once)
+    (select 'vacant_clinics', clinic_id from vacancy group by clinic_id order by min(start_time), clinic_id
+     limit :clinics)
     """
 )
 _AT_ONCE = 200
-_WAITING = text("select distinct unnest(clinic_ids) from waitlist_entry where state = 'waiting'")
 
 
 class PostgresDue:
@@ -40,12 +42,14 @@ class PostgresDue:
 
     async def find(self, now: datetime, *, started_before: datetime) -> Due:
         """See the port."""
-        asked = {"now": now, "started_before": started_before, "at_once": _AT_ONCE}
-        found: dict[str, list[UUID]] = {}
-        for row in await self._connection.execute(_DUE, asked):
-            found.setdefault(row.kind, []).append(row.subject)
-        return Due(**found)
+        return Due(**await self._by_kind(_DUE, now=now, started_before=started_before))
 
-    async def waiting_clinics(self) -> Sequence[UUID]:
+    async def find_offers(self, now: datetime, *, clinics: int) -> DueOffers:
         """See the port."""
-        return (await self._connection.execute(_WAITING)).scalars().all()
+        return DueOffers(**await self._by_kind(_DUE_OFFERS, now=now, clinics=clinics))
+
+    async def _by_kind(self, statement: TextClause, **asked: object) -> dict[str, list[UUID]]:
+        found: dict[str, list[UUID]] = {}
+        for row in await self._connection.execute(statement, {**asked, "at_once": _AT_ONCE}):
+            found.setdefault(row.kind, []).append(row.subject)
+        return found

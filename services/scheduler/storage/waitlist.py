@@ -1,11 +1,11 @@
 """The waiting list in PostgreSQL."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, any_, delete, literal, select, update
+from sqlalchemy import ColumnElement, Row, any_, delete, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +22,17 @@ _ENTRY = table_of(tables.WaitlistEntry)
 _REFUSAL = table_of(tables.WaitlistRefusal)
 _VACANCY = table_of(tables.Vacancy)
 _OPEN = (WaitlistState.WAITING, WaitlistState.OFFERED)
+_BY_WAIT = (_ENTRY.c.create_time, _ENTRY.c.waitlist_entry_id)
+_NOTE_WAITING = text(
+    """
+    insert into vacancy (organization_id, vacancy_id, clinic_id, start_time)
+    select w.organization_id, gen_random_uuid(), w.clinic_id, :now
+    from (select distinct organization_id, unnest(clinic_ids) as clinic_id
+          from waitlist_entry where state = 'waiting') w
+    where not exists (select from vacancy v
+                      where v.organization_id = w.organization_id and v.clinic_id = w.clinic_id)
+    """
+)
 
 
 class PostgresWaitlist:
@@ -45,8 +56,7 @@ class PostgresWaitlist:
     async def page(self, page: Page, wanted: WaitlistFilter) -> Listing[WaitlistEntry]:
         """See the port."""
         statement = select(_ENTRY).where(*_conditions(wanted))
-        key = (_ENTRY.c.create_time, _ENTRY.c.waitlist_entry_id)
-        return await listing(self._connection, statement, key, page, _entry)
+        return await listing(self._connection, statement, _BY_WAIT, page, _entry)
 
     async def open_entry(self, course_id: UUID) -> UUID | None:
         """See the port."""
@@ -106,19 +116,25 @@ class PostgresWaitlist:
         rows = await self._connection.execute(statement)
         return frozenset(RefusedSlot(row.clinic_id, row.start_time) for row in rows)
 
-    async def waiting_at(self, clinic_id: UUID) -> list[UUID]:
+    async def waiting_at(self, clinic_id: UUID, *, after: UUID | None, at_most: int) -> list[UUID]:
         """See the port."""
         wanted = WaitlistFilter(clinic_id=clinic_id, states=(WaitlistState.WAITING,))
         statement = select(_ENTRY.c.waitlist_entry_id).where(*_conditions(wanted))
-        ordered = statement.order_by(_ENTRY.c.create_time, _ENTRY.c.waitlist_entry_id)
-        return list((await self._connection.execute(ordered)).scalars())
+        if after is not None:
+            joined = select(_ENTRY.c.create_time).where(_ENTRY.c.waitlist_entry_id == after).scalar_subquery()
+            statement = statement.where(tuple_(*_BY_WAIT) > tuple_(joined, literal(after)))
+        return list((await self._connection.execute(statement.order_by(*_BY_WAIT).limit(at_most))).scalars())
+
+    async def note_waiting(self, now: datetime) -> None:
+        """See the port."""
+        await self._connection.execute(_NOTE_WAITING, {"now": now})
 
     async def vacancies(self, clinic_id: UUID) -> list[UUID]:
         """See the port."""
         statement = select(_VACANCY.c.vacancy_id).where(_VACANCY.c.clinic_id == clinic_id)
         return list((await self._connection.execute(statement)).scalars())
 
-    async def forget_vacancies(self, vacancy_ids: Sequence[UUID]) -> None:
+    async def forget_vacancies(self, vacancy_ids: Collection[UUID]) -> None:
         """See the port."""
         await self._connection.execute(delete(_VACANCY).where(_VACANCY.c.vacancy_id.in_(vacancy_ids)))
 

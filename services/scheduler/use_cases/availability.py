@@ -19,6 +19,7 @@ from services.scheduler.domain.stranded import StrandedSession
 from services.scheduler.errors import StaleEtagError
 from services.scheduler.ports.availability import StrandedFilter
 from services.scheduler.ports.unit import UnitOfWork
+from services.scheduler.use_cases.stranded import propose_hand_overs
 
 Stranded = tuple[StrandedSession, ...]
 
@@ -95,6 +96,8 @@ async def delete_closure(deletion: Deletion, unit: UnitOfWork) -> None:
 async def create_exception(new: NewException, unit: UnitOfWork, clock: Clock) -> tuple[ShiftException, Stranded]:
     """Add an absence or an extra shift, and return the sessions that have lost their supervisor by it.
 
+    Those that are under way come with who could take over.
+
     Raises:
         NotFoundError: the practitioner or the clinic is not known.
         InvalidArgumentError: every fault of the times, or they work at another clinic then.
@@ -115,11 +118,14 @@ async def create_exception(new: NewException, unit: UnitOfWork, clock: Clock) ->
     before = await unsupervised(new.practitioner_id, unit, now)
     await unit.availability.add_exception(exception)
     await require_one_place("shift_exception", new.practitioner_id, unit, now)
-    return exception, newly(before, await unsupervised(new.practitioner_id, unit, now))
+    lost = newly(before, await unsupervised(new.practitioner_id, unit, now))
+    return exception, await propose_hand_overs(lost, unit)
 
 
 async def delete_exception(deletion: Deletion, unit: UnitOfWork, clock: Clock) -> Stranded:
     """Delete an absence or an extra shift, and return the sessions that have lost their supervisor by it.
+
+    Those that are under way come with who could take over.
 
     Raises:
         NotFoundError: it is not known.
@@ -133,7 +139,8 @@ async def delete_exception(deletion: Deletion, unit: UnitOfWork, clock: Clock) -
     before = await unsupervised(exception.practitioner_id, unit, now)
     await unit.availability.delete_exception(deletion.resource_id)
     await require_one_place("name", exception.practitioner_id, unit, now)
-    return newly(before, await unsupervised(exception.practitioner_id, unit, now))
+    lost = newly(before, await unsupervised(exception.practitioner_id, unit, now))
+    return await propose_hand_overs(lost, unit)
 
 
 async def unsupervised(practitioner_id: UUID, unit: UnitOfWork, now: datetime) -> Stranded:

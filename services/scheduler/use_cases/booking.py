@@ -41,6 +41,7 @@ class Booking:
 class Attempt:
     """One session that is to stand somewhere: of which course, where, when, and which one is being moved.
 
+    `supervisor_id` is the one who is to supervise it, nobody else; `preferred_supervisor_id` does where they can.
     `planned` is how it stood, where it is to stand just so again; otherwise its protocol says how long it takes.
     """
 
@@ -49,6 +50,7 @@ class Attempt:
     place: Place
     arrival: LocalTime
     supervisor_id: UUID | None
+    preferred_supervisor_id: UUID | None = None
     moving: UUID | None = None
     planned: Plan | None = None
 
@@ -198,7 +200,12 @@ async def examine(attempt: Attempt, unit: UnitOfWork, now: datetime) -> Finding:
     around = await unit.sessions.around(planned, attempt.place, course, moving=attempt.moving)
     of_date = date_blockers(course, day, around.commitments)
     of_time = time_blockers(planned, around, now=now, wanted_supervisor=attempt.supervisor_id)
-    assignment = assign(planned.interval, around.supervisors, attempt.supervisor_id)
+    assignment = assign(
+        planned.interval,
+        around.supervisors,
+        attempt.supervisor_id,
+        preferred_supervisor=attempt.preferred_supervisor_id,
+    )
     return Finding(tuple(of_date), tuple(of_time), planned, assignment)
 
 

@@ -14,7 +14,7 @@ from services.scheduler.domain.course import RUNNING, Course, CourseState
 from services.scheduler.domain.course_change import ChangeKind, CourseChange, Renewal
 from services.scheduler.domain.protocol import Protocol
 from services.scheduler.domain.review import CourseReview, ReviewDecision
-from services.scheduler.domain.session import OPEN, Session, SessionState
+from services.scheduler.domain.session import OPEN, UNDER_WAY, Session, SessionState
 from services.scheduler.errors import CourseChangeRefusedError, StaleEtagError, WrongStateError
 from services.scheduler.ports.paging import Page
 from services.scheduler.ports.sessions import SessionFilter
@@ -24,7 +24,6 @@ from services.scheduler.use_cases.sessions import cancel
 
 _ALL = Page(1_000)
 """More sessions than any course may hold."""
-_UNDER_WAY = frozenset({SessionState.CHECKED_IN, SessionState.IN_PROGRESS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,7 @@ async def complete_course(command: CompleteCourse, unit: UnitOfWork, clock: Cloc
         CourseChangeRefusedError: with every session that is under way, and every open one unless those are cancelled.
     """
     course = await locked_running(command.course_id, command.etag, unit)
-    in_the_way = await _sessions(course, _UNDER_WAY if command.cancel_sessions else OPEN | _UNDER_WAY, unit)
+    in_the_way = await _sessions(course, UNDER_WAY if command.cancel_sessions else OPEN | UNDER_WAY, unit)
     if in_the_way:
         raise CourseChangeRefusedError([_unfinished(session) for session in in_the_way])
     await cancel_open_sessions(course, command.reason or "course completed", unit, clock)
@@ -138,15 +137,18 @@ async def complete_course(command: CompleteCourse, unit: UnitOfWork, clock: Cloc
 async def move_course_protocol(command: MoveCourseProtocol, unit: UnitOfWork, clock: Clock, actor: Actor) -> Course:
     """Let a running course follow another version of its protocol.
 
-    Sessions that took place keep their version; held and booked ones follow, where they are.
+    Sessions that took place keep their version; held and booked ones follow, where they are. Not during a visit: its
+    order is for the version that the course was on, and a dose needs an order for the present one (rule H4 of the dose
+    log, project default).
 
     Raises:
         NotFoundError: the course or the protocol is not known.
         StaleEtagError: the course was changed since it was read.
         WrongStateError: it is not running.
         InvalidArgumentError: it is no other version of the course's protocol.
-        CourseChangeRefusedError: with every blocker: sessions closer than the new interval or of another length than
-            the new version's, a cap over the new maximum, or a patient under the new age.
+        CourseChangeRefusedError: with every blocker: a session that is under way, sessions closer than the new
+            interval or of another length than the new version's, a cap over the new maximum, or a patient under the
+            new age.
         RaceLostError: another transaction took a place at the same moment.
     """
     course = await locked_running(command.course_id, command.etag, unit)
@@ -156,7 +158,8 @@ async def move_course_protocol(command: MoveCourseProtocol, unit: UnitOfWork, cl
         raise InvalidArgumentError([FieldViolation("protocol", fault)])
     patient = await unit.roster.patient(course.patient_id)
     followers = await _sessions(course, OPEN, unit)
-    blockers = [*_cap_over(course, protocol), *await _too_close(course, protocol, followers, unit)]
+    blockers = [_under_way(session) for session in await _sessions(course, UNDER_WAY, unit)]
+    blockers += [*_cap_over(course, protocol), *await _too_close(course, protocol, followers, unit)]
     blockers += _of_other_length(protocol, followers)
     moved = course.following(protocol)
     if moved.of_age_date > today_of(patient, clock):
@@ -297,6 +300,14 @@ def _unfit(review: CourseReview, newest: CourseReview | None, course: Course) ->
 def _unfinished(session: Session) -> Blocker:
     what = "cancel it, or ask for that" if session.state in OPEN else "end it first"
     return Blocker("SESSION_OPEN", session.name, f"the session is {session.state}; {what}")
+
+
+def _under_way(session: Session) -> Blocker:
+    text = (
+        f"the session is {session.state}, and its order is for the present version; move the course once the patient "
+        "is discharged, or cancel the session where nothing was given"
+    )
+    return Blocker("SESSION_UNDER_WAY", session.name, text)
 
 
 def _cap_over(course: Course, protocol: Protocol) -> Iterator[Blocker]:

@@ -10,12 +10,14 @@ from services.runtime.names import etag_of, format_name
 from services.scheduler.domain.booking import assign
 from services.scheduler.domain.roster import Practitioner
 from services.scheduler.domain.roster_changes import Kind
-from services.scheduler.domain.session import Session, SessionState, Supervision
+from services.scheduler.domain.session import UNDER_WAY, Session, SessionState, Supervision
 from services.scheduler.domain.slots import Slot
+from services.scheduler.domain.stranded import NeededHandOver
 from services.scheduler.errors import RaceLostError, StaleEtagError
 from services.scheduler.ports.availability import Supervised
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.stranded import propose_moves
+from services.scheduler.use_cases.supervising import successor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +31,15 @@ class Departure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reoffered:
-    """A session whose supervisor leaves: who supervises it now, or else where it could be moved to."""
+    """A session whose supervisor leaves: who supervises it now, or else where it could be moved to.
+
+    Or one that is under way, and the hand-over that it needs: who supervises a patient who is there, people say.
+    """
 
     session: Session
     supervisor_id: UUID | None = None
     proposals: tuple[Slot, ...] = ()
+    hand_over: NeededHandOver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class Departed:
 
 async def depart_practitioner(departure: Departure, unit: UnitOfWork, clock: Clock) -> Departed:
     """Record when a practitioner leaves; each session after that is handed to another who can supervise it, if any.
+
+    One that is under way stays as it is, and a hand-over is proposed.
 
     Raises:
         NotFoundError: the practitioner is not known.
@@ -82,6 +90,9 @@ async def _locked(affected: tuple[Supervised, ...], unit: UnitOfWork) -> list[Se
 async def _reoffer(session: Session, leaver: UUID, unit: UnitOfWork, now: datetime) -> Reoffered:
     await unit.sessions.expire_holds(now, session.patient_id, [(session.clinic_id, session.plan.local_date)])
     periods = [period for period in session.supervisions if period.practitioner_id == leaver]
+    if session.state in UNDER_WAY:
+        since = min(max(period.interval.start, now) for period in periods if period.interval.end > now)
+        return Reoffered(session=session, hand_over=NeededHandOver(since, await successor(session, since, unit)))
     heirs = [await _hand_over(session, period, unit, now) for period in periods]
     stored = await unit.sessions.get(session.session_id)
     if any(heirs) and stored.state is not SessionState.HELD:  # of a held one nobody was told

@@ -9,7 +9,7 @@ from services.scheduler.domain.policy import SchedulingPolicy
 from services.scheduler.domain.session import HOLD_EXPIRED, Session, SessionState
 from services.scheduler.errors import BookingRefusedError
 from services.scheduler.ports.unit import UnitOfWork
-from services.scheduler.use_cases.booking import Booking, free, look, require_state, take_place
+from services.scheduler.use_cases.booking import Booking, free, lock_days, look, require_state, take_place
 from services.scheduler.use_cases.rescheduling import attempt_at
 
 
@@ -34,13 +34,14 @@ async def hold_slot(booking: Booking, unit: UnitOfWork, clock: Clock, policy: Sc
 
 
 async def book_held(held: HeldBooking, unit: UnitOfWork, clock: Clock) -> Session:
-    """Book a session that is held, where it stands.
+    """Book a session that is held, where it stands: under the supervisor of the hold, or else whoever is free.
 
     Raises:
         NotFoundError: the session is not known.
         StaleEtagError: it was changed since it was read.
         WrongStateError: it is not held.
         BookingRefusedError: with every blocker: the hold has expired, or what a booking needs is not there any more.
+        RaceLostError: another transaction took a place at the same moment.
     """
     session = await unit.sessions.lock(held.session_id)
     now = clock.now()
@@ -48,7 +49,9 @@ async def book_held(held: HeldBooking, unit: UnitOfWork, clock: Clock) -> Sessio
         text = "the hold has expired; hold the slot again, or book it where it is still free"
         raise BookingRefusedError([Blocker(BlockerCode.HOLD_EXPIRED, text)], session.name)
     require_state(session, held.etag, frozenset({SessionState.HELD}))
-    seen = await look(await attempt_at(session, unit), unit, now, further_sessions=0)
+    attempt = await attempt_at(session, unit)
+    await lock_days([attempt], unit)
+    seen = await look(attempt, unit, now, further_sessions=0)
     if seen.blockers:
         raise BookingRefusedError(seen.blockers, session.name)
     _, assignment = free(seen.finding)

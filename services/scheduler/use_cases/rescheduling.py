@@ -98,13 +98,17 @@ async def move_all(moves: Sequence[tuple[Session, Attempt]], unit: UnitOfWork, n
 
 
 async def attempt_at(session: Session, unit: UnitOfWork) -> Attempt:
-    """Return the attempt of a session to stand where it stands, with the supervisor that it begins with."""
+    """Return the attempt of a session to stand where it stands, under whoever can supervise it.
+
+    Best under the one that it begins with. Whether they were asked for when it was booked is not known any more.
+    """
     return Attempt(
         course=await unit.courses.get(session.course_id),
         protocol=await unit.protocols.get(session.protocol_id),
         place=await unit.roster.place(session.room_id),
         arrival=local_time_of(session.plan.start_time, session.zone),
-        supervisor_id=session.supervisions[0].practitioner_id,
+        supervisor_id=None,
+        preferred_supervisor_id=session.supervisions[0].practitioner_id,
         moving=session.session_id,
     )
 
@@ -117,7 +121,9 @@ async def attempt_to_move(session: Session, to: Reschedule, unit: UnitOfWork) ->
     """
     attempt = await attempt_at(session, unit)
     place = await unit.roster.place(to.room_id) if to.room_id else attempt.place
-    return replace(attempt, place=place, arrival=to.arrival, supervisor_id=to.supervisor_id)
+    return replace(
+        attempt, place=place, arrival=to.arrival, supervisor_id=to.supervisor_id, preferred_supervisor_id=None
+    )
 
 
 async def _attempt_to_follow(session: Session, command: Reschedule, days: timedelta, unit: UnitOfWork) -> Attempt:

@@ -22,6 +22,7 @@ from services.scheduler.ports.roster import SavedRoster
 from services.scheduler.ports.unit import UnitOfWork
 from services.scheduler.use_cases.availability import Deletion, newly, require_one_place, unsupervised
 from services.scheduler.use_cases.birth_dates import tell_corrected
+from services.scheduler.use_cases.stranded import propose_hand_overs
 
 
 async def create_resource(addition: Addition, unit: UnitOfWork, clock: Clock) -> SavedRoster:
@@ -110,7 +111,8 @@ async def delete_shift(deletion: Deletion, unit: UnitOfWork, clock: Clock) -> tu
     _require_fresh(await unit.roster_changes.shift(deletion.resource_id), deletion.etag)
     before = await unsupervised(shift.practitioner_id, unit, clock.now())
     await unit.roster_changes.delete_shift(deletion.resource_id)
-    return newly(before, await unsupervised(shift.practitioner_id, unit, clock.now()))
+    lost = newly(before, await unsupervised(shift.practitioner_id, unit, clock.now()))
+    return await propose_hand_overs(lost, unit)
 
 
 def _shift(shift_id: UUID, roster: Roster, known: KnownRoster) -> Shift:

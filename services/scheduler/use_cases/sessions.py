@@ -12,7 +12,7 @@ from services.scheduler.domain.course import Course, CourseState, treatment_bloc
 from services.scheduler.domain.session import LIVE, OPEN, Session, SessionState
 from services.scheduler.errors import CheckInRefusedError, DoseRecordedError, NotYetDueError
 from services.scheduler.ports.unit import UnitOfWork
-from services.scheduler.use_cases.booking import free, look, require_booked, require_state
+from services.scheduler.use_cases.booking import free, lock_days, look, require_booked, require_state
 from services.scheduler.use_cases.rescheduling import attempt_at
 
 _EXPECTED = frozenset({SessionState.BOOKED, SessionState.NO_SHOW})
@@ -146,7 +146,8 @@ async def mark_entered_in_error(change: SessionChange, unit: UnitOfWork, clock: 
 async def check_in_session(change: SessionChange, unit: UnitOfWork, clock: Clock) -> Session:
     """Record that the patient has come, on the session's own date on the clinic's clock.
 
-    One who was taken for a no-show may still come, where the session's place has not been taken since.
+    One who was taken for a no-show may still come, where the session's room has not been taken since and somebody can
+    supervise it: whoever did, or else whoever is free.
 
     Raises:
         NotFoundError: the session is not known.
@@ -167,18 +168,26 @@ async def check_in_session(change: SessionChange, unit: UnitOfWork, clock: Clock
         await unit.sessions.save_state(arrived)
     elif blockers := await stand_again(arrived, unit, now):
         raise CheckInRefusedError(blockers)
+    else:
+        arrived = await unit.sessions.get(session.session_id)  # others may supervise it now
     await unit.events.session_checked_in(arrived)
     return arrived
 
 
 async def stand_again(session: Session, unit: UnitOfWork, now: datetime) -> list[Blocker]:
-    """Let a session that was a no-show stand where it stood, in its new state; or say what is there now."""
+    """Let a session that was a no-show stand where it stood, in its new state; or say what is there now.
+
+    Where another clinician supervises it from now on, that is told.
+    """
     attempt = replace(await attempt_at(session, unit), planned=session.plan)
+    await lock_days([attempt], unit)
     seen = await look(attempt, unit, now, further_sessions=int(not session.counted))
     in_the_way = [one for one in seen.blockers if one.code is not BlockerCode.PAST]
     if not in_the_way:
         _, assignment = free(seen.finding)
         if await unit.sessions.restore(replace(session, too_early=False), assignment):
+            if {one.practitioner_id for one in session.supervisions} != {assignment.practitioner_id}:
+                await unit.events.session_supervision_changed(await unit.sessions.get(session.session_id))
             return []
         text = "its place was given away meanwhile; book another"
         in_the_way = [DomainBlocker(BlockerCode.ROOM_BUSY, text)]

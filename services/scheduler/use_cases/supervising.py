@@ -71,6 +71,16 @@ async def hand_over_supervision(command: HandOver, unit: UnitOfWork, clock: Cloc
     return stored
 
 
+async def successor(session: Session, since: datetime, unit: UnitOfWork) -> UUID | None:
+    """Return who could supervise a session from an instant on in place of whoever does then, if anybody can."""
+    present = _supervising(session, since)
+    if present is None:
+        return None
+    rest = Interval(since, session.plan.end_time)
+    assignment = assign(rest, await _others(session, rest, present, unit))
+    return assignment.practitioner_id if assignment else None
+
+
 async def _others(session: Session, rest: Interval, present: UUID, unit: UnitOfWork) -> list[Supervisor]:
     """Return who could supervise the rest of a session but for whoever does at its beginning."""
     course = await unit.courses.get(session.course_id)
@@ -81,12 +91,19 @@ async def _others(session: Session, rest: Interval, present: UUID, unit: UnitOfW
 
 
 def _present(session: Session, since: datetime, wanted: UUID | None) -> UUID:
-    """Return who supervises a session at an instant."""
+    """Return who supervises a session at an instant, and is not the one who is wanted then."""
+    present = _supervising(session, since)
+    if present is None:
+        fault = FieldViolation("hand_over_time", "write a time within the session, before its end")
+        raise InvalidArgumentError([fault])
+    if present == wanted:
+        fault = FieldViolation("supervisor", "supervises the session at that time already; choose another")
+        raise InvalidArgumentError([fault])
+    return present
+
+
+def _supervising(session: Session, at: datetime) -> UUID | None:
     for supervision in session.supervisions:
-        if supervision.interval.start <= since < supervision.interval.end:
-            if supervision.practitioner_id == wanted:
-                fault = FieldViolation("supervisor", "supervises the session at that time already; choose another")
-                raise InvalidArgumentError([fault])
+        if supervision.interval.start <= at < supervision.interval.end:
             return supervision.practitioner_id
-    fault = FieldViolation("hand_over_time", "write a time within the session, before its end")
-    raise InvalidArgumentError([fault])
+    return None

@@ -239,6 +239,11 @@ class Desk:
         request = session_pb2.ExtendSessionRequest
         return await self.change(self.sessions.ExtendSession, request, session, end_time=timestamp(end), **more)
 
+    async def keep_up(self) -> None:
+        """What the ticker does every few seconds, once."""
+        await self.upkeep.do_due()
+        await self.upkeep.offer_vacancies()
+
     async def sent(self) -> list[events_pb2.Event]:
         """The events in the outbox, in order."""
         outbox = RUNTIME_TABLES.outbox

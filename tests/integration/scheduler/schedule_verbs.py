@@ -57,7 +57,8 @@ class Verbs:
     async def book_held(self, n: int) -> None:
         held = pick(self.world.sessions("held"), n)
         expected = {"HOLD_EXPIRED"} if self.world.schedule.expired(held) else None
-        await self.world.ask("book held", self.world.as_held(held), self.desk.book_held(read(held)), expected)
+        place = replace(self.world.as_held(held), supervisor_id=None)  # whoever is free
+        await self.world.ask("book held", place, self.desk.book_held(read(held)), expected)
 
     async def book_series(self, drawn: dict[str, Any], weeks: int, count: int) -> None:
         place = replace(self.world.place(drawn), offset=None)

@@ -126,6 +126,7 @@ class World:
 
     async def keep_up(self) -> None:
         await self.upkeep.do_due()
+        await self.upkeep.offer_vacancies()
 
     async def settle(self) -> None:
         await self.do("upkeep", self.keep_up())

@@ -1,13 +1,18 @@
 """Corners where courses, the roster and events meet."""
 
+import asyncio
+from collections.abc import Awaitable
 from datetime import UTC, timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from kat.scheduler.v1 import roster_pb2, session_pb2
 from services.runtime.errors import AbortedError, FailedPreconditionError, InvalidArgumentError
 from services.runtime.identifiers import new_id
 from tests.integration.scheduler.course_desk import CONTINUE, TUESDAY, CourseDesk, create, shipped
+from tests.integration.scheduler.desk import Desk
 from tests.integration.scheduler.test_scheduler_availability import except_for
 from tests.integration.scheduler.test_scheduler_departures import (
     NEXT_TUESDAY,
@@ -73,6 +78,70 @@ async def test_a_version_of_another_length_moves_no_session_that_is_booked_for_l
     assert [(one.code, one.subject) for one in refused.value.blockers] == [("SESSION_LENGTH", session.name)]
     await course.desk.cancel(session)
     await course.change("MoveCourseProtocol", protocol=version.name)
+
+
+@pytest.mark.parametrize("begun", ["checked in", "in progress"])
+async def test_a_course_is_not_moved_during_a_visit(course, begun) -> None:
+    session = await course.book(0)
+    arrived = await course.arrive(session)
+    if begun == "in progress":
+        await course.desk.give_dose(session, start_of(session) + timedelta(minutes=30))
+    version = await create(course.desk, await shipped(course.desk))
+    with pytest.raises(FailedPreconditionError, match="discharged, or cancel") as refused:
+        await course.change("MoveCourseProtocol", protocol=version.name)
+    assert refused.value.reason == "COURSE_CHANGE_REFUSED"
+    assert [(one.code, one.subject) for one in refused.value.blockers] == [("SESSION_UNDER_WAY", session.name)]
+    assert (await course.read()).protocol == session.protocol
+    if begun == "in progress":
+        await course.desk.discharge(session)
+    else:
+        await course.desk.cancel(arrived)
+    assert (await course.change("MoveCourseProtocol", protocol=version.name)).protocol == version.name
+
+
+async def test_the_visit_of_another_course_is_in_nobody_s_way(course, desk) -> None:
+    other = CourseDesk(desk, await desk.active_course((await course.read()).patient, code="im_racemic"), course.room, 0)
+    await course.arrive(await course.book(0))
+    version = await create(desk, await shipped(desk, "im_racemic"))
+    assert (await other.change("MoveCourseProtocol", protocol=version.name)).protocol == version.name
+
+
+async def one_after_the_other(desk: Desk, *calls: Awaitable[Any]) -> list[Any]:
+    """Let calls that lock the patient queue for it, in this order, and then go on all at once."""
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    tasks = []
+    async with desk.database.transaction(desk.organization_id) as connection, asyncio.timeout(4):
+        await connection.execute(text("select from patient for no key update"))
+        for number, call in enumerate(calls, 1):
+            tasks.append(asyncio.ensure_future(call))
+            while await desk.execute(waiting) != [(number,)]:
+                await asyncio.sleep(0.005)
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_course_that_is_moved_just_after_an_arrival_is_not(course) -> None:
+    session = await course.book(0)
+    course.desk.clock.set(start_of(session))
+    version = await create(course.desk, await shipped(course.desk))
+    arrived, refused = await one_after_the_other(
+        course.desk, course.desk.check_in(session), course.change("MoveCourseProtocol", protocol=version.name)
+    )
+    assert (arrived.state, arrived.protocol) == (SessionState.STATE_CHECKED_IN, session.protocol)
+    assert [(one.code, one.subject) for one in refused.blockers] == [("SESSION_UNDER_WAY", session.name)]
+    assert await course.desk.session(session.name) == arrived
+
+
+async def test_who_arrives_just_after_a_course_was_moved_is_looked_at_anew(course) -> None:
+    session = await course.book(0)
+    course.desk.clock.set(start_of(session))
+    version = await create(course.desk, await shipped(course.desk))
+    moved, refused = await one_after_the_other(
+        course.desk, course.change("MoveCourseProtocol", protocol=version.name), course.desk.check_in(session)
+    )
+    assert moved.protocol == version.name
+    assert refused.reason == "STALE_ETAG"
+    arrived = await course.desk.check_in(await course.desk.session(session.name))
+    assert (arrived.state, arrived.protocol) == (SessionState.STATE_CHECKED_IN, version.name)
 
 
 async def test_a_part_that_is_handed_over_is_told_of(desk) -> None:

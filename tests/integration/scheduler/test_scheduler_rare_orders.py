@@ -1,5 +1,6 @@
 """Rare orders of events: a hold that has expired in the way, an offer taken by another way, a lowered ratio."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -41,6 +42,18 @@ class House:
         leaving = self.practitioners[leaver]
         request = roster_pb2.DepartPractitionerRequest(name=leaving.name, etag=leaving.etag, last_date=day(TUESDAY))
         return await self.desk.call(self.desk.roster.DepartPractitioner, request)
+
+    async def call_away(self, supervisor: str, since: str) -> roster_pb2.CreateShiftExceptionResponse:
+        """Let a supervisor be absent from a time of Tuesday on."""
+        absent = roster_pb2.ShiftException(
+            practitioner=supervisor,
+            clinic=self.clinic,
+            kind=roster_pb2.ShiftException.KIND_ABSENCE,
+            start=roster_pb2.ClockTime(date=day(TUESDAY), time=clock_time(since)),
+            end=roster_pb2.ClockTime(date=day(TUESDAY), time=clock_time("18:00")),
+        )
+        request = roster_pb2.CreateShiftExceptionRequest(shift_exception=absent)
+        return await self.desk.call(self.desk.roster.CreateShiftException, request)
 
 
 async def told_since(desk: Desk, n: int) -> list[str]:
@@ -160,7 +173,7 @@ class Offer:
             course=house.courses[0], clinics=[house.clinic], start_date=day(TUESDAY), end_date=day(TUESDAY)
         )
         joined = await desk.call(desk.waitlist.JoinWaitlist, waitlist_pb2.JoinWaitlistRequest(waitlist_entry=wish))
-        await desk.upkeep.do_due()
+        await desk.keep_up()
         self.entry = await self.read(joined.name)
         self.session = await desk.book_held(await desk.session(self.entry.offered_session))
         self.told = len(await desk.sent())
@@ -181,10 +194,84 @@ async def test_an_offer_that_was_booked_by_its_hold_is_not_open_any_more(desk, r
     with pytest.raises(FailedPreconditionError) as refused:
         await offer.answer(rpc)
     assert refused.value.reason == "WRONG_STATE"
-    await desk.upkeep.do_due()
+    await desk.keep_up()
     assert (await offer.read(offer.entry.name)).state == waitlist_pb2.WaitlistEntry.STATE_BOOKED
     assert (await desk.session(offer.session.name)).state == State.STATE_BOOKED
     assert await told_since(desk, offer.told) == []
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["absent", "there still"])
+async def test_a_hold_is_booked_under_whoever_is_free_best_under_its_own_supervisor(desk, gone) -> None:
+    house = await House.open(desk, supervisors=3)
+    own = house.supervisors[2]
+    held = await desk.hold(house.courses[0], house.rooms[0], TUESDAY, supervisor=own)
+    if gone:
+        await house.call_away(own, "09:00")
+    booked = await desk.book_held(held)
+    (supervision,) = booked.supervisions
+    assert (supervision.practitioner == own) is not gone
+    assert (booked.room, booked.interval) == (held.room, held.interval)
+    (told,) = [event.session_booked.session for event in await desk.sent() if event.HasField("session_booked")]
+    assert list(told.supervisors) == [supervision.practitioner]
+
+
+async def test_a_hold_of_which_nobody_can_supervise_the_session_is_not_booked(desk) -> None:
+    house = await House.open(desk, rooms=2, supervisors=2, ratio=1, patients=2)
+    held = await desk.hold(house.courses[0], house.rooms[0], TUESDAY, supervisor=house.supervisors[0])
+    other = await desk.book(house.courses[1], house.rooms[1], TUESDAY)
+    await house.call_away(house.supervisors[0], "09:00")
+    with pytest.raises(FailedPreconditionError) as refused:
+        await desk.book_held(held)
+    assert [(one.code, one.subject) for one in refused.value.blockers] == [("SUPERVISION_RATIO", other.name)]
+    assert (await desk.session(held.name)).state == State.STATE_HELD
+
+
+async def test_holds_of_one_who_is_called_away_share_the_only_place_that_is_left(desk) -> None:
+    house = await House.open(desk, rooms=4, supervisors=2, patients=4)
+    gone, left = house.practitioners
+    held = [
+        await desk.hold(course, room, TUESDAY, supervisor=gone.name)
+        for course, room in zip(house.courses, house.rooms, strict=True)
+    ]
+    left.supervision_ratio = 1
+    await desk.call(desk.roster.UpdatePractitioner, roster_pb2.UpdatePractitionerRequest(practitioner=left))
+    await house.call_away(gone.name, "09:00")
+    answers = await asyncio.gather(*(desk.book_held(one) for one in held), return_exceptions=True)
+    booked = [one for one in answers if isinstance(one, session_pb2.Session)]
+    assert [supervision.practitioner for one in booked for supervision in one.supervisions] == [left.name]
+    refused = [one for one in answers if isinstance(one, FailedPreconditionError)]
+    assert {(one.code, one.subject) for error in refused for one in error.blockers} == {
+        ("SUPERVISION_RATIO", booked[0].name)
+    }
+    assert len(refused) == 3
+
+
+async def missed_under_one_who_is_called_away(desk: Desk) -> tuple[House, session_pb2.Session]:
+    house = await House.open(desk, supervisors=2)
+    session = await desk.book(house.courses[0], house.rooms[0], TUESDAY, supervisor=house.supervisors[0])
+    desk.clock.set(NINE + timedelta(minutes=20))
+    missed = await desk.miss(session)
+    await house.call_away(house.supervisors[0], "10:00")
+    return house, missed
+
+
+async def test_who_was_taken_for_a_no_show_is_checked_in_under_whoever_is_free(desk) -> None:
+    house, missed = await missed_under_one_who_is_called_away(desk)
+    arrived = await desk.check_in(missed)
+    assert [one.practitioner for one in arrived.supervisions] == [house.supervisors[1]]
+    assert arrived == await desk.session(missed.name)
+    assert await told_since(desk, -2) == ["session_supervision_changed", "session_checked_in"]
+    told = (await desk.sent())[-1].session_checked_in.session
+    assert list(told.supervisors) == [house.supervisors[1]]
+
+
+async def test_a_dose_of_one_taken_for_a_no_show_is_given_under_whoever_is_free(desk) -> None:
+    house, missed = await missed_under_one_who_is_called_away(desk)
+    await desk.give_dose(missed, NINE + timedelta(minutes=31))
+    session = await desk.session(missed.name)
+    assert session.state == State.STATE_IN_PROGRESS
+    assert [one.practitioner for one in session.supervisions] == [house.supervisors[1]]
+    assert await told_since(desk, -1) == ["session_supervision_changed"]
 
 
 @pytest.fixture
@@ -227,14 +314,7 @@ async def test_who_is_absent_by_now_may_hand_over_what_is_left(desk) -> None:
     session = await desk.book(house.courses[0], house.rooms[0], TUESDAY, supervisor=house.supervisors[0])
     desk.clock.set(NINE)
     session = await desk.check_in(session)
-    absent = roster_pb2.ShiftException(
-        practitioner=house.supervisors[0],
-        clinic=house.clinic,
-        kind=roster_pb2.ShiftException.KIND_ABSENCE,
-        start=roster_pb2.ClockTime(date=day(TUESDAY), time=clock_time("09:30")),
-        end=roster_pb2.ClockTime(date=day(TUESDAY), time=clock_time("18:00")),
-    )
-    await desk.call(desk.roster.CreateShiftException, roster_pb2.CreateShiftExceptionRequest(shift_exception=absent))
+    await house.call_away(house.supervisors[0], "09:30")
     desk.clock.set(NINE + timedelta(minutes=35))
     handed = await desk.hand_over(session)
     assert [one.practitioner for one in handed.supervisions] == house.supervisors

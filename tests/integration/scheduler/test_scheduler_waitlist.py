@@ -29,8 +29,8 @@ class Queue:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
-    async def open(self, patients: int) -> "Queue":
-        opened = await self.desk.open_clinic(patients=patients, ratio=1, hours=("09:00", "11:30"))
+    async def open(self, patients: int, *, key: str = "main") -> "Queue":
+        opened = await self.desk.open_clinic(patients=patients, ratio=1, hours=("09:00", "11:30"), key=key)
         self.clinic, self.room = opened.clinics[0].name, opened.rooms[0].name
         self.supervisor = opened.practitioners[0].name
         self.courses = [await self.desk.active_course(patient.name) for patient in opened.patients]
@@ -54,7 +54,7 @@ class Queue:
 
     async def upkeep(self) -> None:
         """What the ticker does, once."""
-        await self.desk.upkeep.do_due()
+        await self.desk.keep_up()
 
 
 @pytest.fixture
@@ -119,6 +119,7 @@ async def test_a_declined_offer_goes_to_the_next_and_is_not_made_again(full, des
     await queue.change("DeclineOffer", await queue.get(second))
     await queue.upkeep()
     await desk.upkeep.sweep_waitlist()
+    await queue.upkeep()
     assert await queue.states(first, second) == [State.STATE_WAITING] * 2
 
 
@@ -217,8 +218,9 @@ async def test_three_replicas_and_an_outage_make_one_offer_each(queue, desk) -> 
         await desk.cancel(session)
     replicas = [Desk(desk.database, desk.clock, desk.organization_id).upkeep for _ in range(3)]
     for _ in range(3):
-        await asyncio.gather(*(replica.do_due() for replica in replicas))
-    await desk.upkeep.sweep_waitlist()
+        jobs = [job for replica in replicas for job in (replica.do_due(), replica.offer_vacancies())]
+        await asyncio.gather(*jobs, *(replica.sweep_waitlist() for replica in replicas))
+    await queue.upkeep()
     offers = [await queue.get(entry) for entry in entries]
     assert len({offer.offered_session for offer in offers}) == 3
     assert await desk.execute("select count(*) from session where state = 'held'") == [(3,)]
@@ -229,9 +231,11 @@ async def test_an_entry_whose_last_date_is_past_expires(full, desk) -> None:
     entry = await queue.join(1)
     desk.clock.set(datetime(2026, 3, 4, 11, 59, tzinfo=UTC))  # still Tuesday on the westernmost clock
     await desk.upkeep.sweep_waitlist()
+    await queue.upkeep()
     assert await queue.states(entry) == [State.STATE_WAITING]
     desk.clock.advance(minutes=1)
     await desk.upkeep.sweep_waitlist()
+    await queue.upkeep()
     assert await queue.states(entry) == [State.STATE_EXPIRED]
 
 

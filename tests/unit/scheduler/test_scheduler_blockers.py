@@ -143,6 +143,16 @@ def test_the_supervisor_with_the_fewest_sessions_is_chosen() -> None:
     assert assign(PLAN.interval, ()) is None
 
 
+def test_the_preferred_supervisor_is_chosen_where_they_can_and_the_wanted_one_alone() -> None:
+    full, idle = Supervisor(new_id(), 1, (busy(PLAN.interval),)), Supervisor(new_id(), 3, ())
+    busier = Supervisor(new_id(), 3, (busy(PLAN.interval),))
+    preferred = {"preferred_supervisor": busier.practitioner_id}
+    assert assign(PLAN.interval, (idle, busier), **preferred).practitioner_id == busier.practitioner_id
+    preferred = {"preferred_supervisor": full.practitioner_id}
+    assert assign(PLAN.interval, (full, idle), **preferred).practitioner_id == idle.practitioner_id
+    assert assign(PLAN.interval, (full, idle), full.practitioner_id) is None
+
+
 def test_a_course_is_active_and_has_room() -> None:
     assert codes(course_blockers(COURSE, 10)) == ["COURSE_CAP"]
     draft = replace(COURSE, state=CourseState.DRAFT)

@@ -423,7 +423,8 @@ class CourseServiceServicer:
     def MoveCourseProtocol(self, request, context):
         """Moves a running course to another version of its protocol.
 
-        Sessions that took place keep their version. Held and booked ones follow: their interval is the new version's.
+        Sessions that took place keep their version. Held and booked ones follow: their interval is the new version's. While a
+        patient of the course is there, from check-in to discharge, it is refused with SESSION_UNDER_WAY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

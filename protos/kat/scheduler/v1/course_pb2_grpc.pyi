@@ -148,7 +148,8 @@ class CourseServiceStub:
     MoveCourseProtocol: _grpc.UnaryUnaryMultiCallable[_course_pb2.MoveCourseProtocolRequest, _course_pb2.Course]
     """Moves a running course to another version of its protocol.
 
-    Sessions that took place keep their version. Held and booked ones follow: their interval is the new version's.
+    Sessions that took place keep their version. Held and booked ones follow: their interval is the new version's. While a
+    patient of the course is there, from check-in to discharge, it is refused with SESSION_UNDER_WAY.
     """
     ListCourseChanges: _grpc.UnaryUnaryMultiCallable[_course_pb2.ListCourseChangesRequest, _course_pb2.ListCourseChangesResponse]
     """Lists what was changed about a course, by whom and why, newest first."""
@@ -196,7 +197,8 @@ class CourseServiceAsyncStub(CourseServiceStub):
     MoveCourseProtocol: _aio.UnaryUnaryMultiCallable[_course_pb2.MoveCourseProtocolRequest, _course_pb2.Course]  # type: ignore[assignment]
     """Moves a running course to another version of its protocol.
 
-    Sessions that took place keep their version. Held and booked ones follow: their interval is the new version's.
+    Sessions that took place keep their version. Held and booked ones follow: their interval is the new version's. While a
+    patient of the course is there, from check-in to discharge, it is refused with SESSION_UNDER_WAY.
     """
     ListCourseChanges: _aio.UnaryUnaryMultiCallable[_course_pb2.ListCourseChangesRequest, _course_pb2.ListCourseChangesResponse]  # type: ignore[assignment]
     """Lists what was changed about a course, by whom and why, newest first."""
@@ -319,7 +321,8 @@ class CourseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_course_pb2.Course, _abc.Awaitable[_course_pb2.Course]]:
         """Moves a running course to another version of its protocol.
 
-        Sessions that took place keep their version. Held and booked ones follow: their interval is the new version's.
+        Sessions that took place keep their version. Held and booked ones follow: their interval is the new version's. While a
+        patient of the course is there, from check-in to discharge, it is refused with SESSION_UNDER_WAY.
         """
 
     @_abc_1.abstractmethod

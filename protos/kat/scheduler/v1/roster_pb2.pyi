@@ -1023,7 +1023,7 @@ Global___Closure: _TypeAlias = Closure  # noqa: Y015
 
 @_typing.final
 class StrandedSession(_message.Message):
-    """A session to come that could not be booked as it stands."""
+    """A session to come that could not be booked as it stands, or one that is under way whose supervisor is called away."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1034,6 +1034,7 @@ class StrandedSession(_message.Message):
     INTERVAL_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
     PROPOSALS_FIELD_NUMBER: _builtins.int
+    HAND_OVER_FIELD_NUMBER: _builtins.int
     session: _builtins.str
     """"sessions/{session}"."""
     patient: _builtins.str
@@ -1056,6 +1057,10 @@ class StrandedSession(_message.Message):
     def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProposedMove]:
         """Where it could be moved to, best first, at most 3. Only in ListStrandedSessions and DepartPractitioner."""
 
+    @_builtins.property
+    def hand_over(self) -> Global___NeededHandOver:
+        """Set where the session is under way: it is not moved, but handed over."""
+
     def __init__(
         self,
         *,
@@ -1066,14 +1071,45 @@ class StrandedSession(_message.Message):
         interval: _common_pb2.LocalInterval | None = ...,
         reasons: _abc.Iterable[_builtins.str] | None = ...,
         proposals: _abc.Iterable[Global___ProposedMove] | None = ...,
+        hand_over: Global___NeededHandOver | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hand_over", b"hand_over", "interval", b"interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "interval", b"interval", "patient", b"patient", "proposals", b"proposals", "reasons", b"reasons", "room", b"room", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "hand_over", b"hand_over", "interval", b"interval", "patient", b"patient", "proposals", b"proposals", "reasons", b"reasons", "room", b"room", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StrandedSession: _TypeAlias = StrandedSession  # noqa: Y015
+
+@_typing.final
+class NeededHandOver(_message.Message):
+    """What a session that is under way needs: HandOverSupervision, with the same values."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HAND_OVER_TIME_FIELD_NUMBER: _builtins.int
+    SUPERVISOR_FIELD_NUMBER: _builtins.int
+    supervisor: _builtins.str
+    """"practitioners/{practitioner}" who could supervise it from then on. Empty where nobody can: another clinician has to
+    be brought in, by an extra shift.
+    """
+    @_builtins.property
+    def hand_over_time(self) -> _timestamp_pb2.Timestamp:
+        """From when nobody supervises the patient any more; this moment at the earliest."""
+
+    def __init__(
+        self,
+        *,
+        hand_over_time: _timestamp_pb2.Timestamp | None = ...,
+        supervisor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hand_over_time", b"hand_over_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hand_over_time", b"hand_over_time", "supervisor", b"supervisor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NeededHandOver: _TypeAlias = NeededHandOver  # noqa: Y015
 
 @_typing.final
 class ProposedMove(_message.Message):
@@ -1124,7 +1160,7 @@ class ReofferedSession(_message.Message):
         OUTCOME_REASSIGNED: ReofferedSession._Outcome.ValueType  # 1
         """Another clinician supervises it at the same time."""
         OUTCOME_STRANDED: ReofferedSession._Outcome.ValueType  # 2
-        """Nobody else can supervise it at that time: it has to be moved."""
+        """Nobody else can supervise it at that time: it has to be moved. Or it is under way: it has to be handed over."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
         """What became of it."""
@@ -1134,7 +1170,7 @@ class ReofferedSession(_message.Message):
     OUTCOME_REASSIGNED: ReofferedSession.Outcome.ValueType  # 1
     """Another clinician supervises it at the same time."""
     OUTCOME_STRANDED: ReofferedSession.Outcome.ValueType  # 2
-    """Nobody else can supervise it at that time: it has to be moved."""
+    """Nobody else can supervise it at that time: it has to be moved. Or it is under way: it has to be handed over."""
 
     SESSION_FIELD_NUMBER: _builtins.int
     PATIENT_FIELD_NUMBER: _builtins.int
@@ -1143,6 +1179,7 @@ class ReofferedSession(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     SUPERVISOR_FIELD_NUMBER: _builtins.int
     PROPOSALS_FIELD_NUMBER: _builtins.int
+    HAND_OVER_FIELD_NUMBER: _builtins.int
     session: _builtins.str
     """"sessions/{session}"."""
     patient: _builtins.str
@@ -1161,6 +1198,10 @@ class ReofferedSession(_message.Message):
     def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProposedMove]:
         """Where it could be moved to, best first, at most 3, where it is stranded."""
 
+    @_builtins.property
+    def hand_over(self) -> Global___NeededHandOver:
+        """Set where the session is under way: it is not moved, but handed over."""
+
     def __init__(
         self,
         *,
@@ -1171,10 +1212,11 @@ class ReofferedSession(_message.Message):
         outcome: Global___ReofferedSession.Outcome.ValueType = ...,
         supervisor: _builtins.str = ...,
         proposals: _abc.Iterable[Global___ProposedMove] | None = ...,
+        hand_over: Global___NeededHandOver | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hand_over", b"hand_over", "interval", b"interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "interval", b"interval", "outcome", b"outcome", "patient", b"patient", "proposals", b"proposals", "session", b"session", "supervisor", b"supervisor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clinic", b"clinic", "hand_over", b"hand_over", "interval", b"interval", "outcome", b"outcome", "patient", b"patient", "proposals", b"proposals", "session", b"session", "supervisor", b"supervisor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -432,7 +432,8 @@ class RosterServiceServicer:
 
     def DepartPractitioner(self, request, context):
         """Records the last date on which a practitioner works, and hands every session that they supervise after it to another
-        clinician who can supervise it at the same time; for the others it proposes moves. Asked again, it changes the date.
+        clinician who can supervise it at the same time; for the others it proposes moves. One that is under way stays as it
+        is, and a hand-over is proposed. Asked again, it changes the date.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -440,7 +441,8 @@ class RosterServiceServicer:
 
     def ListStrandedSessions(self, request, context):
         """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
-        they were booked is the roster, the consent, the patient's date of birth, or a dose that was given late.
+        they were booked is the roster, the consent, the patient's date of birth, or a dose that was given late. Lists those
+        under way whose supervisor is called away too, and proposes hand-overs: what else has changed sends no patient away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

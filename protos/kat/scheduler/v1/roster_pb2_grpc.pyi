@@ -115,11 +115,13 @@ class RosterServiceStub:
     """Lists closures by start."""
     DepartPractitioner: _grpc.UnaryUnaryMultiCallable[_roster_pb2.DepartPractitionerRequest, _roster_pb2.DepartPractitionerResponse]
     """Records the last date on which a practitioner works, and hands every session that they supervise after it to another
-    clinician who can supervise it at the same time; for the others it proposes moves. Asked again, it changes the date.
+    clinician who can supervise it at the same time; for the others it proposes moves. One that is under way stays as it
+    is, and a hand-over is proposed. Asked again, it changes the date.
     """
     ListStrandedSessions: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ListStrandedSessionsRequest, _roster_pb2.ListStrandedSessionsResponse]
     """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
-    they were booked is the roster, the consent, the patient's date of birth, or a dose that was given late.
+    they were booked is the roster, the consent, the patient's date of birth, or a dose that was given late. Lists those
+    under way whose supervisor is called away too, and proposes hand-overs: what else has changed sends no patient away.
     """
 
 @_typing.type_check_only
@@ -209,11 +211,13 @@ class RosterServiceAsyncStub(RosterServiceStub):
     """Lists closures by start."""
     DepartPractitioner: _aio.UnaryUnaryMultiCallable[_roster_pb2.DepartPractitionerRequest, _roster_pb2.DepartPractitionerResponse]  # type: ignore[assignment]
     """Records the last date on which a practitioner works, and hands every session that they supervise after it to another
-    clinician who can supervise it at the same time; for the others it proposes moves. Asked again, it changes the date.
+    clinician who can supervise it at the same time; for the others it proposes moves. One that is under way stays as it
+    is, and a hand-over is proposed. Asked again, it changes the date.
     """
     ListStrandedSessions: _aio.UnaryUnaryMultiCallable[_roster_pb2.ListStrandedSessionsRequest, _roster_pb2.ListStrandedSessionsResponse]  # type: ignore[assignment]
     """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
-    they were booked is the roster, the consent, the patient's date of birth, or a dose that was given late.
+    they were booked is the roster, the consent, the patient's date of birth, or a dose that was given late. Lists those
+    under way whose supervisor is called away too, and proposes hand-overs: what else has changed sends no patient away.
     """
 
 class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -486,7 +490,8 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_roster_pb2.DepartPractitionerResponse, _abc.Awaitable[_roster_pb2.DepartPractitionerResponse]]:
         """Records the last date on which a practitioner works, and hands every session that they supervise after it to another
-        clinician who can supervise it at the same time; for the others it proposes moves. Asked again, it changes the date.
+        clinician who can supervise it at the same time; for the others it proposes moves. One that is under way stays as it
+        is, and a hand-over is proposed. Asked again, it changes the date.
         """
 
     @_abc_1.abstractmethod
@@ -496,7 +501,8 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_roster_pb2.ListStrandedSessionsResponse, _abc.Awaitable[_roster_pb2.ListStrandedSessionsResponse]]:
         """Lists the sessions to come that could not be booked as they stand, by start, and proposes moves: what changed since
-        they were booked is the roster, the consent, the patient's date of birth, or a dose that was given late.
+        they were booked is the roster, the consent, the patient's date of birth, or a dose that was given late. Lists those
+        under way whose supervisor is called away too, and proposes hand-overs: what else has changed sends no patient away.
         """
 
 def add_RosterServiceServicer_to_server(servicer: RosterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

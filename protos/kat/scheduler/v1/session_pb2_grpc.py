@@ -157,7 +157,8 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BookSession(self, request, context):
-        """Books one session, or one that is held.
+        """Books one session, or one that is held: where it stands, under the hold's supervisor where they still can, otherwise
+        under whoever is free.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -206,7 +207,8 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CheckInSession(self, request, context):
-        """Records that the patient has come.
+        """Records that the patient has come. One who was taken for a no-show may still come, where the room is free: under the
+        session's supervisor where they still can, otherwise under whoever is free.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,9 @@ class SessionServiceStub:
     HoldSlot: _grpc.UnaryUnaryMultiCallable[_session_pb2.HoldSlotRequest, _session_pb2.Session]
     """Keeps a slot for a patient for a few minutes: a session that is held, of which nobody is told. Cancel it to let go."""
     BookSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.BookSessionRequest, _session_pb2.Session]
-    """Books one session, or one that is held."""
+    """Books one session, or one that is held: where it stands, under the hold's supervisor where they still can, otherwise
+    under whoever is free.
+    """
     BookSeries: _grpc.UnaryUnaryMultiCallable[_session_pb2.BookSeriesRequest, _session_pb2.BookSeriesResponse]
     """Books a series at the same local time every n weeks, all of it or nothing."""
     RescheduleSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.RescheduleSessionRequest, _session_pb2.Session]
@@ -57,7 +59,9 @@ class SessionServiceStub:
     ConfirmSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.ConfirmSessionRequest, _session_pb2.Session]
     """Records that the patient will come."""
     CheckInSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.CheckInSessionRequest, _session_pb2.Session]
-    """Records that the patient has come."""
+    """Records that the patient has come. One who was taken for a no-show may still come, where the room is free: under the
+    session's supervisor where they still can, otherwise under whoever is free.
+    """
     MarkNoShow: _grpc.UnaryUnaryMultiCallable[_session_pb2.MarkNoShowRequest, _session_pb2.Session]
     """Records that the patient did not come. Where nobody does, the scheduler does after a grace period."""
     MarkEnteredInError: _grpc.UnaryUnaryMultiCallable[_session_pb2.MarkEnteredInErrorRequest, _session_pb2.Session]
@@ -96,7 +100,9 @@ class SessionServiceAsyncStub(SessionServiceStub):
     HoldSlot: _aio.UnaryUnaryMultiCallable[_session_pb2.HoldSlotRequest, _session_pb2.Session]  # type: ignore[assignment]
     """Keeps a slot for a patient for a few minutes: a session that is held, of which nobody is told. Cancel it to let go."""
     BookSession: _aio.UnaryUnaryMultiCallable[_session_pb2.BookSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
-    """Books one session, or one that is held."""
+    """Books one session, or one that is held: where it stands, under the hold's supervisor where they still can, otherwise
+    under whoever is free.
+    """
     BookSeries: _aio.UnaryUnaryMultiCallable[_session_pb2.BookSeriesRequest, _session_pb2.BookSeriesResponse]  # type: ignore[assignment]
     """Books a series at the same local time every n weeks, all of it or nothing."""
     RescheduleSession: _aio.UnaryUnaryMultiCallable[_session_pb2.RescheduleSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
@@ -110,7 +116,9 @@ class SessionServiceAsyncStub(SessionServiceStub):
     ConfirmSession: _aio.UnaryUnaryMultiCallable[_session_pb2.ConfirmSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
     """Records that the patient will come."""
     CheckInSession: _aio.UnaryUnaryMultiCallable[_session_pb2.CheckInSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
-    """Records that the patient has come."""
+    """Records that the patient has come. One who was taken for a no-show may still come, where the room is free: under the
+    session's supervisor where they still can, otherwise under whoever is free.
+    """
     MarkNoShow: _aio.UnaryUnaryMultiCallable[_session_pb2.MarkNoShowRequest, _session_pb2.Session]  # type: ignore[assignment]
     """Records that the patient did not come. Where nobody does, the scheduler does after a grace period."""
     MarkEnteredInError: _aio.UnaryUnaryMultiCallable[_session_pb2.MarkEnteredInErrorRequest, _session_pb2.Session]  # type: ignore[assignment]
@@ -170,7 +178,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_pb2.BookSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.Session, _abc.Awaitable[_session_pb2.Session]]:
-        """Books one session, or one that is held."""
+        """Books one session, or one that is held: where it stands, under the hold's supervisor where they still can, otherwise
+        under whoever is free.
+        """
 
     @_abc_1.abstractmethod
     def BookSeries(
@@ -226,7 +236,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_pb2.CheckInSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.Session, _abc.Awaitable[_session_pb2.Session]]:
-        """Records that the patient has come."""
+        """Records that the patient has come. One who was taken for a no-show may still come, where the room is free: under the
+        session's supervisor where they still can, otherwise under whoever is free.
+        """
 
     @_abc_1.abstractmethod
     def MarkNoShow(
