@@ -47,6 +47,10 @@ class Watcher:
         self.told: list[session_pb2.WatchSessionsResponse] = []
 
     async def __aenter__(self) -> Self:
+        if (
+            not self._request.position
+        ):  # else another database's transaction may put earlier changes off until after this
+            await settled(self._desk)
         self._task = asyncio.create_task(self._read())
         await self.until(lambda: self.positions)
         return self
