@@ -131,9 +131,11 @@ class Relay:
         reached = {
             row: {"next_version": one.next_version, "attempts": 0} for row, one in progress.items() if one.goes_on
         }
-        async with self._database.transaction(ALL_ORGANIZATIONS) as connection:
-            busy = await self._queue.release_together(connection, reached, due_time=func.clock_timestamp())
-        for row in [*busy, *(row for row in progress if row not in reached)]:
+        left = [row for row in progress if row not in reached]
+        if reached:  # none is while the consumer is away
+            async with self._database.transaction(ALL_ORGANIZATIONS) as connection:
+                left += await self._queue.release_together(connection, reached, due_time=func.clock_timestamp())
+        for row in left:
             await self._acknowledge_one(row, progress[row])
 
     async def _acknowledge_one(self, row: Row[Any], progress: _Progress) -> None:

@@ -1,6 +1,6 @@
 """What can stand in the way of a booking."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -139,3 +139,8 @@ class Blocker:
     description: str
     sessions: tuple[UUID, ...] = ()
     earliest_date: date | None = None
+
+
+def sessions_in_the_way(blockers: Iterable[Blocker]) -> list[UUID]:
+    """Return the sessions that blockers name."""
+    return [session_id for blocker in blockers for session_id in blocker.sessions]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, exists, func, select, text, type_coerce, update
+from sqlalchemy import ColumnElement, Date, bindparam, exists, func, select, text, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +26,8 @@ from services.scheduler.storage.tables import table_of
 _SESSION = table_of(tables.Session)
 _SUPERVISION = table_of(tables.Supervision)
 _PRACTITIONER = table_of(tables.Practitioner)
+_CLINIC = table_of(tables.Clinic)
+_ROOM = table_of(tables.Room)
 _COURSE = table_of(tables.Course)
 _PROTOCOL = table_of(tables.Protocol)
 _DOSE = table_of(tables.Dose)
@@ -49,13 +51,15 @@ _PROMISES = (
 )
 """Constraints that refuse what was free a moment ago."""
 
-_LOCK_DAY = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
-_TRY_LOCK_DAY = text(
-    """
-    select r.clinic_id, c.time_zone, pg_try_advisory_xact_lock(
-        hashtextextended(r.clinic_id || ' ' || to_char(cast(:day as date), 'YYYY-MM-DD'), 0)) as locked
-    from room r join clinic c using (organization_id, clinic_id) where r.room_id = :room_id
-    """
+# Computed in one place: whoever waits for a clinic's date and whoever does not must mean the same lock.
+_DAY_LOCK = func.hashtextextended(
+    func.concat(_CLINIC.c.clinic_id, " ", func.to_char(bindparam("day", type_=Date), "YYYY-MM-DD")), 0
+)
+_LOCK_DAY = select(func.pg_advisory_xact_lock(_DAY_LOCK)).where(_CLINIC.c.clinic_id == bindparam("this_clinic_id"))
+_TRY_LOCK_DAY = (
+    select(_CLINIC.c.clinic_id, _CLINIC.c.time_zone, func.pg_try_advisory_xact_lock(_DAY_LOCK).label("locked"))
+    .join_from(_CLINIC, _ROOM, _CLINIC.c.clinic_id == _ROOM.c.clinic_id)
+    .where(_ROOM.c.room_id == bindparam("this_room_id"))
 )
 _EXPIRE_HOLDS = text(
     """
@@ -150,11 +154,11 @@ class PostgresSessions(PostgresSurroundings):
         other, so that the later one sees what the earlier one took instead of colliding with it.
         """
         for clinic_id, day in sorted(days):
-            await self._connection.execute(_LOCK_DAY, {"key": f"{clinic_id} {day}"})
+            await self._connection.execute(_LOCK_DAY, {"this_clinic_id": clinic_id, "day": day})
 
     async def try_lock_day(self, room_id: UUID, day: date) -> tuple[Place, bool]:
         """See the port."""
-        row = await one(self._connection, _TRY_LOCK_DAY, "rooms", room_id, {"room_id": room_id, "day": day})
+        row = await one(self._connection, _TRY_LOCK_DAY, "rooms", room_id, {"this_room_id": room_id, "day": day})
         return Place(room_id, row.clinic_id, row.time_zone), row.locked
 
     async def add(self, new: NewSession) -> Session:

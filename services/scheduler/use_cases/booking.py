@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from services.runtime.clock import Clock
 from services.runtime.identifiers import new_id
-from services.scheduler.domain.blockers import Blocker
+from services.scheduler.domain.blockers import Blocker, sessions_in_the_way
 from services.scheduler.domain.booking import (
     Assignment,
     assign,
@@ -165,7 +165,7 @@ class Look:
 async def look(attempt: Attempt, unit: UnitOfWork, now: datetime, *, further_sessions: int) -> Look:
     """Look at everything in the way of an attempt; holds that have expired are ended where they are."""
     seen = await _look(attempt, unit, now, further_sessions)
-    in_the_way = [session_id for blocker in seen.blockers for session_id in blocker.sessions]
+    in_the_way = sessions_in_the_way(seen.blockers)
     patient_id, days = attempt.course.patient_id, days_of([attempt])
     if seen.blockers and await unit.sessions.expire_holds(now, patient_id, days, in_the_way):
         course = await unit.courses.get(attempt.course.course_id)

@@ -89,9 +89,7 @@ async def pause_course(command: CourseCommand, unit: UnitOfWork, clock: Clock, a
         StaleEtagError: it was changed since it was read.
         WrongStateError: it is not active.
     """
-    course = await _locked(command.course_id, command.etag, unit)
-    if course.state is not CourseState.ACTIVE:
-        raise WrongStateError(course.name, course.state, CourseState.ACTIVE)
+    course = await locked_in({CourseState.ACTIVE}, command.course_id, command.etag, unit)
     paused = course.paused(command.reason)
     await unit.courses.save(paused)
     await note(ChangeKind.PAUSED, paused, unit, clock, actor, reason=command.reason)
@@ -106,9 +104,7 @@ async def resume_course(command: CourseCommand, unit: UnitOfWork, clock: Clock, 
         StaleEtagError: it was changed since it was read.
         WrongStateError: it is not paused.
     """
-    course = await _locked(command.course_id, command.etag, unit)
-    if course.state is not CourseState.ON_HOLD:
-        raise WrongStateError(course.name, course.state, CourseState.ON_HOLD)
+    course = await locked_in({CourseState.ON_HOLD}, command.course_id, command.etag, unit)
     resumed = course.resumed()
     await unit.courses.save(resumed)
     await note(ChangeKind.RESUMED, resumed, unit, clock, actor)
@@ -157,8 +153,9 @@ async def move_course_protocol(command: MoveCourseProtocol, unit: UnitOfWork, cl
         fault = f"choose another version of {course.protocol_code} than the course is on"
         raise InvalidArgumentError([FieldViolation("protocol", fault)])
     patient = await unit.roster.patient(course.patient_id)
-    followers = await _sessions(course, OPEN, unit)
-    blockers = [_under_way(session) for session in await _sessions(course, UNDER_WAY, unit)]
+    sessions = await _sessions(course, OPEN | UNDER_WAY, unit)
+    followers = [session for session in sessions if session.state in OPEN]
+    blockers = [_under_way(session) for session in sessions if session.state in UNDER_WAY]
     blockers += [*_cap_over(course, protocol), *await _too_close(course, protocol, followers, unit)]
     blockers += _of_other_length(protocol, followers)
     moved = course.following(protocol)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.runtime.clock import Clock
 from services.runtime.errors import FieldViolation, InvalidArgumentError
-from services.scheduler.domain.blockers import Blocker, BlockerCode
+from services.scheduler.domain.blockers import Blocker, BlockerCode, sessions_in_the_way
 from services.scheduler.domain.booking import assign, date_blockers, supervision_blockers
 from services.scheduler.domain.extension import Cover, Hit
 from services.scheduler.domain.interval import Interval
@@ -146,7 +146,7 @@ async def _cover(session: Session, longer: Session, attempt: Attempt, unit: Unit
             if assignment is not None:
                 return Cover(interval, assignment), hits
             blockers = supervision_blockers(interval, found, wanted)
-        in_the_way = [await unit.sessions.get(one) for blocker in blockers for one in blocker.sessions]
+        in_the_way = [await unit.sessions.get(one) for one in sessions_in_the_way(blockers)]
         beginning = [
             one for one in in_the_way if one.state in _NOT_BEGUN and one.plan.start_time >= session.plan.end_time
         ]

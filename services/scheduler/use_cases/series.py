@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.runtime.clock import Clock
-from services.scheduler.domain.blockers import Blocker, BlockerCode
+from services.scheduler.domain.blockers import Blocker, BlockerCode, sessions_in_the_way
 from services.scheduler.domain.booking import course_blockers, date_blockers
 from services.scheduler.domain.cadence import Commitment
 from services.scheduler.domain.course import Course
@@ -112,7 +112,7 @@ async def _look(
     """Look at everything in the way of a series; holds that have expired are ended where they are in the way."""
     ended = await unit.sessions.expire_holds(now, course.patient_id, days_of(attempts))
     seen = await _examine_all(attempts, unit, now)
-    in_the_way = [one for _, finding in seen for blocker in finding.blockers for one in blocker.sessions]
+    in_the_way = [one for _, finding in seen for one in sessions_in_the_way(finding.blockers)]
     if in_the_way and await unit.sessions.expire_holds(now, course.patient_id, (), in_the_way):
         ended, seen = True, await _examine_all(attempts, unit, now)
     if ended:

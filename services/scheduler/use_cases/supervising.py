@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.runtime.clock import Clock
 from services.runtime.errors import FieldViolation, InvalidArgumentError
+from services.scheduler.domain.blockers import sessions_in_the_way
 from services.scheduler.domain.booking import Supervisor, assign, supervision_blockers
 from services.scheduler.domain.interval import Interval
 from services.scheduler.domain.session import ATTENDED, Session
@@ -55,7 +56,7 @@ async def hand_over_supervision(command: HandOver, unit: UnitOfWork, clock: Cloc
     rest = Interval(since, session.plan.end_time)
     others = await _others(session, rest, present, unit)
     blockers = supervision_blockers(rest, others, command.supervisor_id)
-    in_the_way = [session_id for blocker in blockers for session_id in blocker.sessions]
+    in_the_way = sessions_in_the_way(blockers)
     if in_the_way and await unit.sessions.expire_holds(now, session.patient_id, (), in_the_way):
         others = await _others(session, rest, present, unit)
         blockers = supervision_blockers(rest, others, command.supervisor_id)
